@@ -1,0 +1,203 @@
+//! What else than people starts a workflow.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{reader::Reader, writer::Writer};
+use crate::{
+    limits::CATCH_UP_AGE_MAX,
+    value::{CronExpression, TimeZone, text_enum},
+};
+
+/// The triggers of a workflow.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Triggers {
+    /// A schedule.
+    pub schedule: Option<Schedule>,
+    /// A webhook.
+    pub webhook: Option<Webhook>,
+    /// An event.
+    pub event: Option<EventTrigger>,
+}
+
+/// When a workflow is started.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Schedule {
+    /// The times.
+    pub cron: CronExpression,
+    /// The zone in which they are meant.
+    pub timezone: TimeZone,
+    /// What happens when the execution before still runs.
+    pub overlap: Overlap,
+    /// How old a missed time may be to be caught up with, in seconds.
+    pub catchup_window_s: u32,
+    /// Which missed times are caught up with.
+    pub catchup: CatchUp,
+    /// What happens to a time that a clock change skips.
+    pub dst_gap: DstGap,
+    /// What happens to a time that a clock change repeats.
+    pub dst_fold: DstFold,
+    /// By how much a start may be late on purpose, in seconds.
+    pub jitter_s: u32,
+}
+
+text_enum! {
+    /// What happens when it is time and the execution before still runs.
+    #[derive(Default)]
+    pub enum Overlap: "a rule for overlaps" {
+        /// The new one is not started.
+        #[default]
+        Skip = "skip",
+        /// The new one waits.
+        Queue = "queue",
+        /// Both run.
+        Allow = "allow",
+    }
+}
+
+text_enum! {
+    /// Which missed times are caught up with.
+    #[derive(Default)]
+    pub enum CatchUp: "a rule for missed times" {
+        /// The last.
+        #[default]
+        Last = "last",
+        /// All.
+        All = "all",
+        /// None.
+        None = "none",
+    }
+}
+
+text_enum! {
+    /// What happens to a time that a clock change skips.
+    #[derive(Default)]
+    pub enum DstGap: "a rule for skipped times" {
+        /// It is when the gap ends.
+        #[default]
+        ShiftForward = "shift_forward",
+        /// It is not that day.
+        Skip = "skip",
+    }
+}
+
+text_enum! {
+    /// What happens to a time that a clock change repeats.
+    #[derive(Default)]
+    pub enum DstFold: "a rule for repeated times" {
+        /// It is the first of both.
+        #[default]
+        First = "first",
+        /// It is the second of both.
+        Second = "second",
+        /// It is both.
+        Both = "both",
+    }
+}
+
+/// Starts the workflow with what is sent to an address.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Webhook {
+    /// How the sender proves who it is.
+    pub auth: WebhookAuth,
+}
+
+text_enum! {
+    /// How the sender of a webhook proves who it is.
+    #[derive(Default)]
+    pub enum WebhookAuth: "a way to sign webhooks" {
+        /// By the signature of the Standard Webhooks specification.
+        #[default]
+        StandardWebhooks = "standard_webhooks",
+    }
+}
+
+/// Starts the workflow with an event.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EventTrigger {
+    /// The name of the event.
+    pub name: String,
+    /// Which events count: CEL over `event`.
+    pub filter: Option<String>,
+}
+
+impl Triggers {
+    pub(super) fn read(reader: Reader<'_>) -> Self {
+        let triggers = Self {
+            schedule: reader.get("schedule").and_then(|field| field.object()).and_then(Schedule::read),
+            webhook: reader.get("webhook").and_then(|field| field.object()).map(|inner| {
+                let auth = inner.get("auth").and_then(|field| field.parse()).unwrap_or_default();
+                inner.close();
+                Webhook { auth }
+            }),
+            event: reader.get("event").and_then(|field| field.object()).and_then(EventTrigger::read),
+        };
+        reader.close();
+        triggers
+    }
+
+    pub(super) fn write(&self) -> Value {
+        let mut writer = Writer::default();
+        writer.put_some("schedule", self.schedule.as_ref().map(Schedule::write).as_ref());
+        writer.put_some("webhook", self.webhook.as_ref());
+        writer.put_some("event", self.event.as_ref().map(EventTrigger::write).as_ref());
+        writer.object()
+    }
+}
+
+impl Schedule {
+    const CATCHUP_WINDOW_S_DEFAULT: u32 = 3_600;
+    const JITTER_S_MAX: u32 = 3_600;
+
+    fn read(reader: Reader<'_>) -> Option<Self> {
+        let window_max = u32::try_from(CATCH_UP_AGE_MAX.num_seconds()).unwrap_or(u32::MAX);
+        let cron = reader.require("cron").and_then(|field| field.parse());
+        let timezone = reader.get("timezone").and_then(|field| field.parse()).unwrap_or_default();
+        let overlap = reader.get("overlap").and_then(|field| field.parse()).unwrap_or_default();
+        let window = reader.get("catchup_window_s").and_then(|field| field.number(0..=window_max));
+        let catchup = reader.get("catchup").and_then(|field| field.parse()).unwrap_or_default();
+        let dst_gap = reader.get("dst_gap").and_then(|field| field.parse()).unwrap_or_default();
+        let dst_fold = reader.get("dst_fold").and_then(|field| field.parse()).unwrap_or_default();
+        let jitter = reader.get("jitter_s").and_then(|field| field.number(0..=Self::JITTER_S_MAX));
+        reader.close();
+        Some(Self {
+            cron: cron?,
+            timezone,
+            overlap,
+            catchup_window_s: window.unwrap_or(Self::CATCHUP_WINDOW_S_DEFAULT),
+            catchup,
+            dst_gap,
+            dst_fold,
+            jitter_s: jitter.unwrap_or_default(),
+        })
+    }
+
+    fn write(&self) -> Value {
+        let mut writer = Writer::default();
+        writer.put("cron", &self.cron);
+        writer.put_unless("timezone", &self.timezone, &TimeZone::default());
+        writer.put_unless("overlap", &self.overlap, &Overlap::default());
+        writer.put_unless("catchup_window_s", &self.catchup_window_s, &Self::CATCHUP_WINDOW_S_DEFAULT);
+        writer.put_unless("catchup", &self.catchup, &CatchUp::default());
+        writer.put_unless("dst_gap", &self.dst_gap, &DstGap::default());
+        writer.put_unless("dst_fold", &self.dst_fold, &DstFold::default());
+        writer.put_unless("jitter_s", &self.jitter_s, &0);
+        writer.object()
+    }
+}
+
+impl EventTrigger {
+    fn read(reader: Reader<'_>) -> Option<Self> {
+        let name = reader.require("name").and_then(|field| field.parse::<crate::value::Name>());
+        let filter = reader.get("filter").and_then(|field| field.cel());
+        reader.close();
+        Some(Self { name: name?.into(), filter })
+    }
+
+    fn write(&self) -> Value {
+        let mut writer = Writer::default();
+        writer.put("name", &self.name);
+        writer.put_some("filter", self.filter.as_ref());
+        writer.object()
+    }
+}

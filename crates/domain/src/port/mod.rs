@@ -1,0 +1,59 @@
+//! What the rules need of the world, as traits. Adapters carry the technology in their names.
+//!
+//! Reads go through [`Queries`], writes through a [`UnitOfWork`], the engine's own protocol through
+//! [`WorkerRepository`], [`ExecutionQueue`] and [`Journal`], each of whose methods is atomic by itself.
+
+mod clock;
+mod error;
+mod journal;
+mod page;
+mod queries;
+mod queue;
+mod repository;
+mod runner;
+mod schema;
+mod unit_of_work;
+mod worker;
+
+pub use clock::{Clock, IdGenerator};
+pub use error::{RepositoryError, Result};
+pub use journal::{
+    CommitOutcome, CounterRepository, FinishedExecution, Journal, JournalBatch, LogWriter, ParkedExecution, WaitRecord,
+};
+pub use page::{Cursor, Page, PageRequest};
+pub use queries::{
+    AgentFilter, AgentQueries, ApiKeyQueries, AuditLogFilter, AuditLogQueries, DeploymentFilter, DeploymentQueries,
+    ExecutionFilter, ExecutionQueries, LogFilter, Queries, TemplateFilter, TemplateQueries, UserFilter, UserQueries,
+    WorkflowFilter, WorkflowQueries,
+};
+pub use queue::{
+    CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueue,
+    NewEvent, NewExecution, StoredEvent,
+};
+pub use repository::{
+    AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
+    TemplateRepository, UserRepository, WorkflowRepository,
+};
+pub use runner::{AgentCall, AgentRunner, LogSink};
+pub use schema::{SchemaProblem, SchemaValidator};
+pub use unit_of_work::{Store, UnitOfWork};
+pub use worker::{LeaseGrant, NewWorker, Renewal, Takeover, WorkerRepository};
+
+#[cfg(any(test, feature = "mocks"))]
+pub use {
+    clock::{MockClock, MockIdGenerator},
+    journal::{MockCounterRepository, MockJournal, MockLogWriter},
+    queries::{
+        MockAgentQueries, MockApiKeyQueries, MockAuditLogQueries, MockDeploymentQueries, MockExecutionQueries,
+        MockTemplateQueries, MockUserQueries, MockWorkflowQueries,
+    },
+    queue::{MockEventQueries, MockExecutionAcceptor, MockExecutionQueue},
+    repository::{
+        MockAgentRepository, MockApiKeyRepository, MockAuditLogRepository, MockDeploymentRepository,
+        MockExecutionRepository, MockTemplateRepository, MockUserRepository, MockWorkflowRepository,
+    },
+    runner::{MockAgentRunner, MockLogSink},
+    schema::MockSchemaValidator,
+    unit_of_work::MockStore,
+    worker::MockWorkerRepository,
+};

@@ -1,0 +1,194 @@
+//! The queue of executions: accepted, claimed in batches, woken, cancelled.
+//!
+//! An execution is claimable when no worker owns it and its `wake_at` has come; one that is owned and
+//! has a `wake_at` in the past has mail for its owner (a cancel, an ended child, an event). All times
+//! here are the database's.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::Result;
+use crate::{
+    execution::TriggerType,
+    id::{EventId, ExecutionId, UserId, WorkerId, WorkflowId},
+    step_run::{StepError, StepRecord},
+};
+
+/// An execution to be accepted. Its input has been checked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewExecution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// The version of the workflow that it runs, for ever.
+    pub workflow_id: WorkflowId,
+    /// Who started it.
+    pub user_id: UserId,
+    /// How it was started.
+    pub trigger_type: TriggerType,
+    /// What started it.
+    pub trigger_data: Value,
+    /// Its input.
+    pub input: Value,
+    /// How many steps the workflow has.
+    pub steps_total: u32,
+    /// How long it may take in all, in milliseconds.
+    pub timeout_ms: u64,
+    /// The execution and the path of the step that this one is a child of.
+    pub parent: Option<(ExecutionId, String)>,
+    /// 0 without a parent, else one more than the parent's.
+    pub depth: u16,
+}
+
+/// An execution that a worker now owns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClaimedExecution {
+    /// Its id.
+    pub id: ExecutionId,
+    /// The version that it runs.
+    pub workflow_id: WorkflowId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// How it was started.
+    pub trigger_type: TriggerType,
+    /// What started it.
+    pub trigger_data: Value,
+    /// Its input.
+    pub input: Value,
+    /// When it was first started, in the database's time: the same at every claim.
+    pub started_at: DateTime<Utc>,
+    /// When it times out.
+    pub deadline_at: DateTime<Utc>,
+    /// Whether it is to be cancelled.
+    pub cancel_requested: bool,
+    /// How often it was taken over from a dead worker without progress in between.
+    pub takeovers: u32,
+    /// How deep in a chain of child executions it stands.
+    pub depth: u16,
+    /// The execution and the path of the step that it is a child of.
+    pub parent: Option<(ExecutionId, String)>,
+    /// What it has recorded so far, in the order of `seq`.
+    pub records: Vec<StepRecord>,
+}
+
+/// Asks for executions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimRequest {
+    /// Who wants them.
+    pub worker: WorkerId,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// What came in for an owned execution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExecutionMail {
+    /// The execution.
+    pub id: ExecutionId,
+    /// Whether it is to be cancelled.
+    pub cancel_requested: bool,
+}
+
+/// The answer to a request to cancel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelOutcome {
+    /// It will be cancelled by its owner, or by who claims it next.
+    Requested,
+    /// It had ended before.
+    Ended,
+    /// There is no such execution.
+    Unknown,
+}
+
+/// A child execution that has ended, as its parent sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndedChild {
+    /// The child.
+    pub id: ExecutionId,
+    /// The path of the parent's step.
+    pub path: String,
+    /// Its output, or why it did not complete.
+    pub result: std::result::Result<Value, StepError>,
+}
+
+/// Something that happened, told to the executions that wait for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NewEvent {
+    /// Its id.
+    pub id: EventId,
+    /// Its name.
+    pub name: String,
+    /// What is known about it.
+    pub payload: Value,
+    /// The only execution and step that it is meant for (an approval); `None` for all that wait for the name.
+    pub target: Option<(ExecutionId, String)>,
+    /// Who sent it.
+    pub user_id: UserId,
+}
+
+/// An event as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredEvent {
+    /// Its id.
+    pub id: EventId,
+    /// What is known about it.
+    pub payload: Value,
+    /// When the database took it in.
+    pub received_at: DateTime<Utc>,
+}
+
+/// Accepts executions. The store does, and so does an engine that claims what it accepts at once.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait ExecutionAcceptor: Send + Sync {
+    /// Makes the executions durable, all of them or none.
+    async fn accept(&self, executions: Vec<NewExecution>) -> Result<()>;
+}
+
+/// The queue of executions.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait ExecutionQueue: Send + Sync {
+    /// Inserts executions, all of them or none. A child that exists already (same parent and path) is left
+    /// as it is. With an owner that is alive they are born running and owned by it; otherwise they are
+    /// pending and claimable. Returns the database's time of the insert, and whether the owner has them.
+    async fn insert(&self, executions: &[NewExecution], owner: Option<WorkerId>) -> Result<(DateTime<Utc>, bool)>;
+
+    /// Claims executions that nobody owns and whose time has come, the longest due first. MUST NOT give one
+    /// execution to two workers, and MUST NOT give any to a worker that is marked dead.
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedExecution>>;
+
+    /// Hands back what the worker owns besides `known`: after a claim whose reply was lost, a worker owns
+    /// executions that it knows nothing of. They are claimable at once. Returns how many.
+    async fn release_unknown(&self, worker: WorkerId, known: &[ExecutionId]) -> Result<u64>;
+
+    /// Takes the mail of the executions that the worker owns: each is reported once for all that came in.
+    async fn take_mail(&self, worker: WorkerId) -> Result<Vec<ExecutionMail>>;
+
+    /// The ended children of these executions.
+    async fn ended_children(&self, parents: &[ExecutionId]) -> Result<Vec<(ExecutionId, EndedChild)>>;
+
+    /// Asks for the execution to be cancelled, and wakes who must do it.
+    async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome>;
+
+    /// When the next execution that nobody owns becomes due, in the database's time; `None` when none waits.
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>>;
+}
+
+/// The events that executions wait for.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait EventQueries: Send + Sync {
+    /// Stores an event and wakes the executions that wait for its name (or its one target). Returns how many.
+    /// MUST NOT miss a wait that is registered at the same moment.
+    async fn publish(&self, event: &NewEvent) -> Result<u64>;
+
+    /// The events of a name that no earlier than `since` were received, oldest first: those for all, and those
+    /// whose one target is this step.
+    async fn received<'a>(
+        &self,
+        name: &'a str,
+        since: DateTime<Utc>,
+        target: (ExecutionId, &'a str),
+    ) -> Result<Vec<StoredEvent>>;
+}
