@@ -1,0 +1,80 @@
+//! The list of migrations.
+
+use sea_orm_migration::sea_orm::ConnectionTrait;
+use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
+
+/// All migrations, in the order in which they apply.
+const ALL: [SqlMigration; 2] = [
+    SqlMigration {
+        name: "m0001_specification",
+        up: include_str!("sql/m0001_specification.up.sql"),
+        down: include_str!("sql/m0001_specification.down.sql"),
+    },
+    SqlMigration {
+        name: "m0002_engine",
+        up: include_str!("sql/m0002_engine.up.sql"),
+        down: include_str!("sql/m0002_engine.down.sql"),
+    },
+];
+
+/// A migration that is two SQL scripts.
+#[derive(Clone, Copy)]
+struct SqlMigration {
+    name: &'static str,
+    up: &'static str,
+    down: &'static str,
+}
+
+impl MigrationName for SqlMigration {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for SqlMigration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(self.up).await.map(drop)
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(self.down).await.map(drop)
+    }
+}
+
+/// The migrator of this binary.
+pub(crate) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        ALL.into_iter().map(|migration| Box::new(migration) as Box<dyn MigrationTrait>).collect()
+    }
+}
+
+/// The names of all migrations, in the order in which they apply.
+pub(crate) fn names() -> impl DoubleEndedIterator<Item = &'static str> {
+    ALL.into_iter().map(|migration| migration.name)
+}
+
+/// A number that changes when a migration does: the name of a database that is kept for its schema.
+///
+/// It is FNV-1a (Fowler, Noll, Vo) over names and scripts, so it is the same in every build.
+#[must_use]
+pub fn fingerprint() -> u64 {
+    let scripts = ALL.iter().flat_map(|migration| [migration.name, migration.up, migration.down]);
+    scripts
+        .flat_map(|script| script.bytes().chain([0]))
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_in_the_order_in_which_they_apply() {
+        // The migration table is read in the order of its names, so that order must be this one.
+        assert!(names().is_sorted());
+        assert!(names().count() >= 2);
+    }
+}

@@ -1,0 +1,123 @@
+//! Up, down, at once, and with a database of another age.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, also in a helper")]
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use turbocat_migration::{MigrationError, down, ensure_current, status, up};
+use turbocat_testkit::postgres::TestDatabase;
+
+const ALL: [&str; 2] = ["m0001_specification", "m0002_engine"];
+
+async fn execute(database: &TestDatabase, sql: &str) -> Result<(), sqlx::Error> {
+    let mut db = PgConnection::connect(database.url()).await?;
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut db).await?;
+    db.close().await
+}
+
+/// All that was ever made in the database: tables, indexes, functions, types.
+async fn objects(database: &TestDatabase) -> Vec<String> {
+    let mut db = PgConnection::connect(database.url()).await.unwrap();
+    let sql = "
+        SELECT 'relation ' || relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+        UNION ALL SELECT 'function ' || proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        UNION ALL SELECT 'type ' || typname FROM pg_type WHERE typnamespace = 'public'::regnamespace
+        ORDER BY 1";
+    let objects = sqlx::query_scalar(sql).fetch_all(&mut db).await.unwrap();
+    db.close().await.unwrap();
+    objects
+}
+
+#[tokio::test]
+async fn up_applies_all_and_the_second_time_nothing() {
+    let database = TestDatabase::create_empty().await.unwrap();
+    let behind = ensure_current(database.url()).await;
+    assert!(matches!(&behind, Err(MigrationError::Behind { pending }) if *pending == ALL), "{behind:?}");
+    assert!(objects(&database).await.is_empty(), "a look changes nothing");
+
+    assert_eq!(up(database.url()).await.unwrap(), ALL);
+    ensure_current(database.url()).await.unwrap();
+    let made = objects(&database).await;
+    assert!(up(database.url()).await.unwrap().is_empty());
+    assert_eq!(objects(&database).await, made);
+}
+
+#[tokio::test]
+async fn down_takes_back_what_up_made_and_up_makes_it_again() {
+    let database = TestDatabase::create().await.unwrap();
+    let made = objects(&database).await;
+    assert!(down(database.url(), 0).await.unwrap().is_empty());
+    assert_eq!(objects(&database).await, made);
+
+    assert_eq!(down(database.url(), 1).await.unwrap(), [ALL[1]]);
+    let states: Vec<_> = status(database.url()).await.unwrap().into_iter().map(|state| state.applied).collect();
+    assert_eq!(states, [true, false]);
+    assert_eq!(down(database.url(), 9).await.unwrap(), [ALL[0]]);
+    let left = objects(&database).await;
+    assert!(left.iter().all(|object| object.contains("seaql_migrations")), "{left:?}");
+
+    assert_eq!(up(database.url()).await.unwrap(), ALL);
+    assert_eq!(objects(&database).await, made);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_at_once_migrate_once() {
+    for _ in 0..3 {
+        let database = TestDatabase::create_empty().await.unwrap();
+        let tasks: Vec<_> = (0..3)
+            .map(|_| {
+                let url = database.url().to_owned();
+                tokio::spawn(async move { up(&url).await })
+            })
+            .collect();
+        let mut applied = Vec::new();
+        for task in tasks {
+            applied.extend(task.await.unwrap().unwrap());
+        }
+        assert_eq!(applied, ALL);
+        ensure_current(database.url()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_ahead_is_left_alone() {
+    let database = TestDatabase::create().await.unwrap();
+    execute(&database, "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_future', 0)").await.unwrap();
+    let made = objects(&database).await;
+    let answers = [
+        up(database.url()).await.map(drop),
+        down(database.url(), 1).await.map(drop),
+        status(database.url()).await.map(drop),
+        ensure_current(database.url()).await,
+    ];
+    for answer in answers {
+        assert!(
+            matches!(&answer, Err(MigrationError::Ahead { unknown }) if *unknown == ["m9999_future"]),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(objects(&database).await, made);
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_leaves_nothing_of_itself_and_frees_the_lock() {
+    let database = TestDatabase::create_empty().await.unwrap();
+    // The last table of the first migration is there already: nine are made before it fails.
+    execute(&database, "CREATE TABLE audit_logs (id INTEGER)").await.unwrap();
+    let failed = up(database.url()).await;
+    assert!(matches!(failed, Err(MigrationError::Database(_))), "{failed:?}");
+    assert!(!objects(&database).await.contains(&"relation users".to_owned()));
+
+    execute(&database, "DROP TABLE audit_logs").await.unwrap();
+    assert_eq!(up(database.url()).await.unwrap(), ALL);
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_is_an_error_without_its_password() {
+    for url in ["postgres://a:secret@b:no-port/c", "mysql://a:secret@localhost/c", "secret"] {
+        for refused in [up(url).await.map(drop), status(url).await.map(drop)] {
+            let refused = refused.unwrap_err();
+            assert!(matches!(refused, MigrationError::Address(_)), "{refused:?}");
+            assert!(!format!("{refused:?} {refused}").contains("secret"));
+        }
+    }
+}
