@@ -1,0 +1,165 @@
+//! Runs agents of every type: the adapter of the domain's port.
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use serde_json::Value;
+use turbocat_domain::{
+    agent::AgentType,
+    limits,
+    port::{AgentCall, AgentRunner, LogSink},
+    problem::Problems,
+    step_run::StepError,
+};
+
+use crate::{
+    api,
+    child::Task,
+    code, data,
+    egress::{EgressClient, EgressPolicy},
+    host::{Budget, ChildHost, Job},
+    llm::{self, LlmConfig, Models, Surroundings},
+    secret::Secrets,
+    validate_config,
+};
+
+/// What the agents need of their surroundings.
+#[derive(Debug, Clone)]
+pub struct AgentsConfig {
+    /// The program that is run again as `<program> __agent <label>` for each code or data agent, and whose `main`
+    /// calls [`child_main`](crate::child_main) then: the server's own binary.
+    pub child_program: PathBuf,
+    /// How many child processes may run at once; the others wait.
+    pub children_max: usize,
+    /// Where requests may go.
+    pub egress: EgressPolicy,
+    /// The language models that the operator provides.
+    pub llm: LlmConfig,
+    /// The secrets that the operator provides, by the names that configurations use.
+    pub secrets: Secrets,
+}
+
+/// Why the agents cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentsError {
+    /// The thread that starts child processes cannot be started.
+    #[error("child processes cannot be started")]
+    Children(#[source] std::io::Error),
+    /// The HTTP client cannot be built.
+    #[error("the HTTP client cannot be set up")]
+    Http(#[source] reqwest::Error),
+    /// The address of the language models is none.
+    #[error("`{0}` is not the address of a language model's API")]
+    LlmBaseUrl(String),
+}
+
+/// Runs agents: code and data in child processes, api and llm through the one way out.
+#[derive(Debug)]
+pub struct Agents {
+    children: ChildHost,
+    egress: EgressClient,
+    models: Models,
+    secrets: Secrets,
+}
+
+impl Agents {
+    /// Sets up what the agents share.
+    ///
+    /// # Errors
+    ///
+    /// [`AgentsError`] if the HTTP client or the launcher of child processes cannot be set up.
+    pub fn new(config: AgentsConfig) -> Result<Self, AgentsError> {
+        let models = Models::new(config.llm, &config.egress)?;
+        Ok(Self {
+            children: ChildHost::new(config.child_program, config.children_max).map_err(AgentsError::Children)?,
+            egress: EgressClient::new(config.egress).map_err(AgentsError::Http)?,
+            models,
+            secrets: config.secrets,
+        })
+    }
+
+    /// Checks the configuration of an agent that is to be published: its form, and that its program can be parsed,
+    /// which is done in a child process.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it.
+    pub async fn check(&self, kind: AgentType, config: &Value) -> Result<(), Problems> {
+        validate_config(kind, config)?;
+        match kind {
+            AgentType::Code => code::check(config, &self.children).await,
+            AgentType::Data => data::check(config, &self.children).await,
+            AgentType::Api | AgentType::Llm | AgentType::Workflow => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl AgentRunner for Agents {
+    async fn run(&self, mut call: AgentCall, log: Arc<dyn LogSink>) -> Result<Value, StepError> {
+        call.inputs = merge(&call.agent.parameters, call.inputs);
+        match call.agent.kind {
+            AgentType::Code => code::run(&call, &self.children, &*log).await,
+            AgentType::Data => data::run(&call, &self.children, &*log).await,
+            AgentType::Api => api::run(&call, &self.egress, &self.secrets).await,
+            AgentType::Llm => {
+                let (models, egress, secrets) = (&self.models, &self.egress, &self.secrets);
+                llm::run(&call, Surroundings { models, egress, secrets }).await
+            }
+            AgentType::Workflow => Err(StepError::permanent(
+                "unsupported_agent",
+                "an agent of type `workflow` is run by the engine, as an execution of its own",
+            )),
+        }
+    }
+}
+
+/// The inputs over the agent's parameters, member by member.
+fn merge(parameters: &Value, inputs: Value) -> Value {
+    match (parameters, inputs) {
+        (Value::Object(parameters), Value::Object(inputs)) => {
+            let mut merged = parameters.clone();
+            merged.extend(inputs);
+            Value::Object(merged)
+        }
+        (Value::Object(parameters), Value::Null) => Value::Object(parameters.clone()),
+        (_, inputs) => inputs,
+    }
+}
+
+/// The time of one attempt: the smaller of the step's and the agent's.
+pub(crate) fn timeout_ms(call: &AgentCall) -> u64 {
+    let own = call.agent.max_execution_time.map_or(u64::MAX, |seconds| u64::from(seconds).saturating_mul(1_000));
+    call.timeout_ms.min(own)
+}
+
+/// The job of a child process that runs one attempt.
+pub(crate) fn job(call: &AgentCall, task: Task) -> Job {
+    let memory_mb = call.agent.max_memory_mb.unwrap_or(limits::AGENT_MEMORY_MB_DEFAULT);
+    Job {
+        label: format!("{}/{}#{}", call.execution_id, call.path, call.attempt),
+        task,
+        budget: Budget { timeout_ms: timeout_ms(call), memory_mb },
+    }
+}
+
+/// A configuration that was changed behind the back of the check at publishing.
+pub(crate) fn invalid_config(problems: &Problems) -> StepError {
+    StepError::permanent("invalid_config", format!("the agent's configuration is wrong: {problems}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn inputs_stand_above_parameters_member_by_member() {
+        let parameters = json!({ "limit": 5, "query": "all" });
+
+        assert_eq!(merge(&parameters, json!({ "query": "cats" })), json!({ "limit": 5, "query": "cats" }));
+        assert_eq!(merge(&parameters, Value::Null), parameters);
+        assert_eq!(merge(&json!({}), json!([1])), json!([1]));
+    }
+}

@@ -1,0 +1,87 @@
+//! The configuration of an API agent.
+
+use reqwest::{Method, header::HeaderName};
+use serde_json::Value;
+use turbocat_domain::{expression::Mapping, limits, problem::Problems};
+
+use crate::config::{Reader, Reads, parse_mapping};
+
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+
+/// Headers that belong to the connection, or that the client makes itself.
+const RESERVED_HEADERS: [&str; 9] =
+    ["connection", "content-length", "expect", "host", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+
+/// The configuration of an API agent.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(super) method: Method,
+    pub(super) url: Mapping,
+    pub(super) headers: Vec<(HeaderName, Mapping)>,
+    pub(super) query: Option<Mapping>,
+    pub(super) body: Option<Mapping>,
+    pub(super) response: Option<Mapping>,
+    pub(super) timeout_ms: Option<u64>,
+    pub(super) accept_status: Vec<u16>,
+}
+
+impl Config {
+    pub(crate) fn read(config: &Value) -> Result<Self, Problems> {
+        let mut reader = Reader::new(config);
+        let method = reader.word("method", &METHODS).unwrap_or("GET");
+        let url = read_url(&mut reader);
+        let headers = read_headers(&mut reader);
+        let query = reader.mapping("query", Reads::Input);
+        if reader.value("query").is_some_and(Value::is_array) {
+            reader.problem("query", "must be an object of names and values, not a list");
+        }
+        let body = reader.mapping("body", Reads::Input);
+        let response = reader.mapping("response", Reads::Output);
+        let timeout_ms = reader.integer("timeout_ms", &(1..=limits::API_TIMEOUT_MS));
+        let accept_status = read_statuses(&mut reader);
+        let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
+        reader.finish(url.map(|url| Self { method, url, headers, query, body, response, timeout_ms, accept_status }))
+    }
+}
+
+fn read_url(reader: &mut Reader<'_>) -> Option<Mapping> {
+    let text = reader.required_text("url", "where the request goes")?;
+    if !text.trim_start().starts_with("${{") && !text.starts_with("https://") && !text.starts_with("http://") {
+        reader.problem("url", "must begin with `https://`, `http://` or an expression");
+    }
+    reader.mapping("url", Reads::Input)
+}
+
+fn read_headers(reader: &mut Reader<'_>) -> Vec<(HeaderName, Mapping)> {
+    let Some(value) = reader.value("headers") else { return Vec::new() };
+    let Some(entries) = value.as_object() else {
+        reader.problem("headers", "must be an object of names and values");
+        return Vec::new();
+    };
+    let mut headers = Vec::with_capacity(entries.len());
+    for (name, value) in entries {
+        let key = format!("headers.{name}");
+        match HeaderName::from_bytes(name.as_bytes()) {
+            Ok(header) if RESERVED_HEADERS.contains(&header.as_str()) => {
+                reader.problem(&key, "cannot be set: it belongs to the connection");
+            }
+            Ok(header) => match parse_mapping(value, &reader.path(&key), Reads::Secrets) {
+                Ok(mapping) => headers.push((header, mapping)),
+                Err(problems) => reader.problems(problems),
+            },
+            Err(_) => reader.problem(&key, "is not the name of a header"),
+        }
+    }
+    headers
+}
+
+fn read_statuses(reader: &mut Reader<'_>) -> Vec<u16> {
+    let Some(value) = reader.value("accept_status") else { return Vec::new() };
+    let read =
+        |item: &Value| item.as_u64().and_then(|code| u16::try_from(code).ok()).filter(|code| (200..600).contains(code));
+    let statuses: Option<Vec<u16>> = value.as_array().and_then(|items| items.iter().map(read).collect());
+    if statuses.is_none() {
+        reader.problem("accept_status", "must be a list of status codes from 200 to 599");
+    }
+    statuses.unwrap_or_default()
+}

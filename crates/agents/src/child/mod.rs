@@ -1,0 +1,67 @@
+//! The child process in which a user's program runs: reads one request, gives up its rights, runs, answers.
+//!
+//! It is the server's own binary, run again. It holds no secret, no connection and no environment; what it may
+//! cost is bounded twice, by the interpreter and by the kernel.
+
+mod confine;
+mod output;
+mod request;
+
+use std::{io::Read, process::ExitCode};
+
+pub(crate) use confine::Layer;
+pub(crate) use output::{Failure, Level, Message, log};
+pub(crate) use request::{JavascriptCall, JqCall, Limits, Request, Task};
+use serde_json::value::RawValue;
+
+use crate::{code, data};
+
+/// What a task came to: JSON text, or why there is none.
+pub(crate) type Answer = Result<Box<RawValue>, Failure>;
+
+/// The entry of the child process, to be called first thing in `main` when the only argument after the program's
+/// name is the host's; see [`Agents`](crate::Agents).
+///
+/// Reads one request from standard input, confines the process, runs the request, and writes what came of it to
+/// standard output, each message as its length (four bytes, little endian) and JSON.
+#[must_use]
+pub fn child_main() -> ExitCode {
+    let request = match read_request() {
+        Ok(request) => request,
+        Err(error) => {
+            eprintln!("no request: {error}");
+            return ExitCode::from(64);
+        }
+    };
+    let mut layers = confine::confine(&request.limits);
+    if matches!(request.task, Task::Probe) {
+        layers.extend(confine::attempts());
+    }
+    match output::finish(run(&request, &layers)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("nobody takes the answer: {error}");
+            ExitCode::from(74)
+        }
+    }
+}
+
+fn run(request: &Request, layers: &[Layer]) -> Answer {
+    let limits = &request.limits;
+    match &request.task {
+        Task::Javascript(call) => code::javascript::run(call, limits),
+        Task::CheckJavascript { source } => code::javascript::check(source, limits),
+        Task::Jq(call) => data::program::run(call, limits),
+        Task::CheckJq { program } => data::program::check(program),
+        Task::Probe => output::to_answer(layers),
+    }
+}
+
+fn read_request() -> std::io::Result<Request> {
+    let mut input = std::io::stdin().lock();
+    let mut length = [0; 4];
+    input.read_exact(&mut length)?;
+    let mut body = Vec::new();
+    input.take(u64::from(u32::from_le_bytes(length))).read_to_end(&mut body)?;
+    Ok(serde_json::from_slice(&body)?)
+}

@@ -1,0 +1,70 @@
+//! What the host asks of a child.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// One request; a child gets one in its life.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Request {
+    /// What is to be done.
+    pub(crate) task: Task,
+    /// What it may cost.
+    pub(crate) limits: Limits,
+}
+
+/// What a child may cost.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Limits {
+    /// The longest that it may take, in milliseconds.
+    pub(crate) timeout_ms: u64,
+    /// The memory of the program, without that of the interpreter itself.
+    pub(crate) memory_bytes: u64,
+    /// The longest answer.
+    pub(crate) output_bytes: u64,
+    /// The process that asks: a child that finds itself without it ends.
+    pub(crate) parent: u32,
+}
+
+/// What is to be done.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Task {
+    /// Runs a program in JavaScript.
+    Javascript(JavascriptCall),
+    /// Parses a program in JavaScript.
+    CheckJavascript {
+        /// The program.
+        source: String,
+    },
+    /// Runs a program in jq.
+    Jq(JqCall),
+    /// Parses a program in jq.
+    CheckJq {
+        /// The program.
+        program: String,
+    },
+    /// Tells which parts of the confinement hold on this machine.
+    Probe,
+}
+
+/// A program in JavaScript and what it is given.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct JavascriptCall {
+    /// The program, a module.
+    pub(crate) source: String,
+    /// The first argument of its function.
+    pub(crate) inputs: Box<RawValue>,
+    /// The second.
+    pub(crate) context: Box<RawValue>,
+}
+
+/// A program in jq and what it is given.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct JqCall {
+    /// The program.
+    pub(crate) program: String,
+    /// What `.` is.
+    pub(crate) inputs: Box<RawValue>,
+    /// Whether the answer is the list of all outputs.
+    pub(crate) collect: bool,
+}

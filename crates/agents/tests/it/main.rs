@@ -1,0 +1,18 @@
+//! Agents from the outside: real child processes, a real client against a small server of our own.
+
+#[cfg(test)]
+mod api;
+#[cfg(test)]
+mod code;
+#[cfg(test)]
+mod config;
+#[cfg(test)]
+mod data;
+#[cfg(test)]
+mod llm;
+#[cfg(test)]
+mod sandbox;
+#[cfg(test)]
+mod server;
+#[cfg(test)]
+mod support;

@@ -1,0 +1,78 @@
+//! Reads executions, their journals and their logs.
+
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use serde_json::Value;
+use turbocat_domain::{
+    execution::Execution,
+    execution_log::ExecutionLog,
+    id::{ExecutionId, ExecutionLogId},
+    port::{Cursor, ExecutionFilter, ExecutionQueries, LogFilter, Page, PageRequest, RepositoryError, Result},
+    step_run::StepRecord,
+};
+
+use super::{
+    super::{MemoryStore, page},
+    is_wanted,
+};
+
+const ENTITY: &str = "execution";
+
+#[async_trait]
+impl ExecutionQueries for MemoryStore {
+    async fn get(&self, id: ExecutionId) -> Result<Execution> {
+        let state = self.state();
+        let row = state.engine.executions.get(&id);
+        row.map(|row| row.execution.clone()).ok_or(RepositoryError::NotFound { entity: ENTITY })
+    }
+
+    async fn list(&self, filter: &ExecutionFilter, page: PageRequest) -> Result<Page<Execution>> {
+        let state = self.state();
+        let before = page
+            .after
+            .map_or(Bound::Unbounded, |end| Bound::Excluded((end.created_at, ExecutionId::from_uuid(end.id))));
+        let newest_first = state.engine.by_creation.range((Bound::Unbounded, before)).rev();
+        let found = newest_first
+            .filter_map(|(_, id)| state.engine.executions.get(id))
+            .map(|row| &row.execution)
+            .filter(|execution| {
+                is_wanted(filter.user.as_ref(), &execution.user_id)
+                    && is_wanted(filter.workflow.as_ref(), &execution.workflow_id)
+                    && is_wanted(filter.status.as_ref(), &execution.status)
+            })
+            .take(usize::from(page.limit) + 1)
+            .map(without_payloads)
+            .collect();
+        let cursor = |execution: &Execution| Cursor { created_at: execution.created_at, id: execution.id.as_uuid() };
+        Ok(page::finish(found, cursor, page))
+    }
+
+    async fn step_records(&self, id: ExecutionId) -> Result<Vec<StepRecord>> {
+        Ok(self.state().engine.records(id))
+    }
+
+    async fn logs(&self, id: ExecutionId, filter: &LogFilter, page: PageRequest) -> Result<Page<ExecutionLog>> {
+        let state = self.state();
+        let after = page
+            .after
+            .map_or(Bound::Unbounded, |end| Bound::Excluded((end.created_at, ExecutionLogId::from_uuid(end.id))));
+        let lines = state.engine.logs.get(&id).into_iter().flat_map(|lines| lines.range((after, Bound::Unbounded)));
+        let found = lines
+            .map(|(_, line)| line)
+            .filter(|line| filter.min_level.is_none_or(|level| line.level >= level))
+            .filter(|line| {
+                filter.step_key.as_ref().is_none_or(|key| line.step_key.as_ref().is_some_and(|of| of.as_str() == key))
+            })
+            .take(usize::from(page.limit) + 1)
+            .cloned()
+            .collect();
+        let cursor = |line: &ExecutionLog| Cursor { created_at: line.created_at, id: line.id.as_uuid() };
+        Ok(page::finish(found, cursor, page))
+    }
+}
+
+/// An execution as a list shows it.
+fn without_payloads(execution: &Execution) -> Execution {
+    Execution { input_data: Value::Null, output_data: Value::Null, ..execution.clone() }
+}

@@ -1,0 +1,92 @@
+//! The read side: one file an aggregate. Each query reads one state, as it was committed last.
+
+mod agent;
+mod api_key;
+mod audit_log;
+mod deployment;
+mod execution;
+mod template;
+mod user;
+mod workflow;
+
+use turbocat_domain::{
+    port::{
+        AgentQueries, ApiKeyQueries, AuditLogQueries, DeploymentQueries, ExecutionQueries, Page, PageRequest, Queries,
+        RepositoryError, Result, TemplateQueries, UserQueries, WorkflowQueries,
+    },
+    value::Tag,
+};
+
+use super::{MemoryStore, page, row::Row, tables::Tables};
+
+impl Queries for MemoryStore {
+    fn users(&self) -> &dyn UserQueries {
+        self
+    }
+
+    fn agents(&self) -> &dyn AgentQueries {
+        self
+    }
+
+    fn workflows(&self) -> &dyn WorkflowQueries {
+        self
+    }
+
+    fn executions(&self) -> &dyn ExecutionQueries {
+        self
+    }
+
+    fn templates(&self) -> &dyn TemplateQueries {
+        self
+    }
+
+    fn deployments(&self) -> &dyn DeploymentQueries {
+        self
+    }
+
+    fn api_keys(&self) -> &dyn ApiKeyQueries {
+        self
+    }
+
+    fn audit_logs(&self) -> &dyn AuditLogQueries {
+        self
+    }
+}
+
+impl MemoryStore {
+    /// The tables as they are now.
+    fn tables(&self) -> Tables {
+        self.state().tables.clone()
+    }
+}
+
+impl Tables {
+    /// The row with an id, deleted or not.
+    fn read<R: Row>(&self, id: R::Id) -> Result<R> {
+        R::table(self).get(id).cloned().ok_or(RepositoryError::NotFound { entity: R::ENTITY })
+    }
+
+    /// The row with an id; one that is deleted is not there.
+    fn read_live<R: Row>(&self, id: R::Id) -> Result<R> {
+        self.read::<R>(id).and_then(|row| {
+            if row.is_deleted() { Err(RepositoryError::NotFound { entity: R::ENTITY }) } else { Ok(row) }
+        })
+    }
+
+    /// A page of the rows that a filter lets through, newest first.
+    fn list<R: Row>(&self, page: PageRequest, with_deleted: bool, filter: impl Fn(&R) -> bool) -> Page<R> {
+        let rows = R::table(self).rows().filter(|row| (with_deleted || !row.is_deleted()) && filter(row));
+        let found = page::newest_first(rows, |row| row.cursor(), page);
+        Page { items: found.items.into_iter().cloned().collect(), next: found.next }
+    }
+}
+
+/// Whether a value is the one that is wanted, if one is.
+fn is_wanted<T: PartialEq>(wanted: Option<&T>, value: &T) -> bool {
+    wanted.is_none_or(|wanted| wanted == value)
+}
+
+/// Whether the wanted tag, if there is one, is among these.
+fn has_tag(wanted: Option<&Tag>, tags: &[Tag]) -> bool {
+    wanted.is_none_or(|wanted| tags.contains(wanted))
+}

@@ -1,0 +1,27 @@
+//! Reads users.
+
+use async_trait::async_trait;
+use turbocat_domain::{
+    id::UserId,
+    port::{Page, PageRequest, Result, UserFilter, UserQueries},
+    user::User,
+    value::{Email, SoftDelete},
+};
+
+use super::{super::MemoryStore, is_wanted};
+
+#[async_trait]
+impl UserQueries for MemoryStore {
+    async fn get(&self, id: UserId) -> Result<User> {
+        self.tables().read_live(id)
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
+        Ok(self.tables().users.rows().find(|user| user.email == *email && !user.is_deleted()).cloned())
+    }
+
+    async fn list(&self, filter: &UserFilter, page: PageRequest) -> Result<Page<User>> {
+        let is_listed = |user: &User| is_wanted(filter.role.as_ref(), &user.role);
+        Ok(self.tables().list(page, filter.with_deleted, is_listed))
+    }
+}

@@ -1,0 +1,169 @@
+//! The queue of executions.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use turbocat_domain::{
+    execution::{Execution, ExecutionStatus},
+    id::{ExecutionId, WorkerId},
+    port::{
+        CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, ExecutionMail, ExecutionQueue, NewExecution,
+        RepositoryError, Result,
+    },
+    step_run::StepError,
+};
+
+use super::{
+    MemoryStore, State,
+    engine::{Engine, ExecutionRow},
+};
+
+const ENTITY: &str = "execution";
+
+#[async_trait]
+impl ExecutionQueue for MemoryStore {
+    async fn insert(&self, executions: &[NewExecution], owner: Option<WorkerId>) -> Result<(DateTime<Utc>, bool)> {
+        let (now, mut state) = (self.now(), self.state());
+        let owner = owner.filter(|worker| state.engine.is_alive(*worker));
+        for new in state.insertable(executions)? {
+            let id = new.id;
+            let mut row = ExecutionRow::pending(new, now);
+            if owner.is_some() {
+                row.begin(now);
+            }
+            state.engine.insert(row);
+            state.engine.place(id, owner, if owner.is_none() { Some(now) } else { None });
+        }
+        Ok((now, owner.is_some()))
+    }
+
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedExecution>> {
+        let (now, mut state) = (self.now(), self.state());
+        if !state.engine.is_alive(request.worker) {
+            return Ok(Vec::new());
+        }
+        let limit = usize::try_from(request.limit).unwrap_or(usize::MAX);
+        let due: Vec<ExecutionId> =
+            state.engine.claimable.iter().take_while(|(at, _)| *at <= now).take(limit).map(|(_, id)| *id).collect();
+        Ok(due.into_iter().filter_map(|id| state.engine.give(id, request.worker, now)).collect())
+    }
+
+    async fn release_unknown(&self, worker: WorkerId, known: &[ExecutionId]) -> Result<u64> {
+        let (now, mut state) = (self.now(), self.state());
+        let known: BTreeSet<ExecutionId> = known.iter().copied().collect();
+        let owned = state.engine.owned.get(&worker).cloned().unwrap_or_default();
+        let unknown: Vec<ExecutionId> = owned.difference(&known).copied().collect();
+        for id in &unknown {
+            state.engine.free(*id, now);
+        }
+        Ok(u64::try_from(unknown.len()).unwrap_or(u64::MAX))
+    }
+
+    async fn take_mail(&self, worker: WorkerId) -> Result<Vec<ExecutionMail>> {
+        let mut state = self.state();
+        let with_mail = state.engine.mail.get(&worker).cloned().unwrap_or_default();
+        Ok(with_mail.into_iter().filter_map(|id| state.engine.empty_mailbox(id, worker)).collect())
+    }
+
+    async fn ended_children(&self, parents: &[ExecutionId]) -> Result<Vec<(ExecutionId, EndedChild)>> {
+        let state = self.state();
+        let parents: BTreeSet<ExecutionId> = parents.iter().copied().collect();
+        Ok(parents.into_iter().flat_map(|parent| state.engine.ended_children(parent)).collect())
+    }
+
+    async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome> {
+        let (now, mut state) = (self.now(), self.state());
+        let Some(row) = state.engine.executions.get_mut(&id) else { return Ok(CancelOutcome::Unknown) };
+        if row.execution.status.is_terminal() {
+            return Ok(CancelOutcome::Ended);
+        }
+        row.execution.cancel_requested = true;
+        row.execution.updated_at = now;
+        state.engine.wake(id, now);
+        Ok(CancelOutcome::Requested)
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+        Ok(self.state().engine.claimable.first().map(|(at, _)| *at))
+    }
+}
+
+impl State {
+    /// The executions that are to be inserted: all that are not there as children already.
+    fn insertable(&self, executions: &[NewExecution]) -> Result<Vec<NewExecution>> {
+        let (mut ids, mut children) = (BTreeSet::new(), BTreeSet::new());
+        let mut insertable = Vec::with_capacity(executions.len());
+        for new in executions {
+            if let Some((parent, path)) = &new.parent {
+                let stands = self.engine.children.get(parent).is_some_and(|paths| paths.contains_key(path));
+                if stands || !children.insert((*parent, path.as_str())) {
+                    continue;
+                }
+            }
+            if self.engine.executions.contains_key(&new.id) || !ids.insert(new.id) {
+                return Err(RepositoryError::AlreadyExists { entity: ENTITY });
+            }
+            if !self.tables.workflows.contains(new.workflow_id) || !self.tables.users.contains(new.user_id) {
+                return Err(RepositoryError::BrokenReference { entity: ENTITY });
+            }
+            insertable.push(new.clone());
+        }
+        Ok(insertable)
+    }
+}
+
+impl Engine {
+    /// Gives a claimable execution to a worker.
+    fn give(&mut self, id: ExecutionId, worker: WorkerId, now: DateTime<Utc>) -> Option<ClaimedExecution> {
+        self.place(id, Some(worker), None);
+        let records = self.records(id);
+        let row = self.executions.get_mut(&id)?;
+        let started_at = row.begin(now);
+        let takeovers = row.takeovers;
+        let execution = &row.execution;
+        Some(ClaimedExecution {
+            id,
+            workflow_id: execution.workflow_id,
+            user_id: execution.user_id,
+            trigger_type: execution.trigger_type,
+            trigger_data: execution.trigger_data.clone(),
+            input: execution.input_data.clone(),
+            started_at,
+            deadline_at: execution.deadline_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
+            cancel_requested: execution.cancel_requested,
+            takeovers,
+            depth: execution.depth,
+            parent: execution.parent.clone(),
+            records,
+        })
+    }
+
+    fn empty_mailbox(&mut self, id: ExecutionId, worker: WorkerId) -> Option<ExecutionMail> {
+        self.place(id, Some(worker), None);
+        let row = self.executions.get(&id)?;
+        Some(ExecutionMail { id, cancel_requested: row.execution.cancel_requested })
+    }
+
+    fn ended_children(&self, parent: ExecutionId) -> Vec<(ExecutionId, EndedChild)> {
+        let children = self.children.get(&parent).into_iter().flatten();
+        children
+            .filter_map(|(path, id)| {
+                let child = &self.executions.get(id)?.execution;
+                let ended = EndedChild { id: *id, path: path.clone(), result: result_of(child) };
+                child.status.is_terminal().then_some((parent, ended))
+            })
+            .collect()
+    }
+}
+
+/// What the parent of an ended execution learns. Only the code and the message of an error are stored.
+fn result_of(child: &Execution) -> std::result::Result<Value, StepError> {
+    if child.status == ExecutionStatus::Completed {
+        return Ok(child.output_data.clone());
+    }
+    let code = child.error_code.clone().unwrap_or_else(|| child.status.as_str().to_owned());
+    let message = child.error_message.clone();
+    Err(StepError::permanent(code, message.unwrap_or_else(|| format!("the execution ended as {}", child.status))))
+}

@@ -1,0 +1,27 @@
+//! The executions, in a unit of work.
+
+use async_trait::async_trait;
+use turbocat_domain::{
+    id::ExecutionId,
+    port::{ExecutionRepository, Result},
+};
+
+use super::super::unit_of_work::MemoryUnitOfWork;
+
+#[async_trait]
+impl ExecutionRepository for MemoryUnitOfWork {
+    async fn delete_ended(&mut self, ids: &[ExecutionId]) -> Result<u64> {
+        self.settle(|uow| {
+            let ended: Vec<ExecutionId> = {
+                let state = uow.shared.state();
+                let has_ended = |id: &ExecutionId| {
+                    state.engine.executions.get(id).is_some_and(|row| row.execution.status.is_terminal())
+                };
+                ids.iter().copied().filter(has_ended).collect()
+            };
+            // An end is for good: what has ended now can still be deleted at commit.
+            let deleted = ended.into_iter().filter(|id| uow.deleted.insert(*id)).count();
+            Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
+        })
+    }
+}

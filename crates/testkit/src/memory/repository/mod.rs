@@ -1,0 +1,10 @@
+//! The write side: one file an aggregate. What they share is in the tables.
+
+mod agent;
+mod api_key;
+mod audit_log;
+mod deployment;
+mod execution;
+mod template;
+mod user;
+mod workflow;

@@ -1,0 +1,148 @@
+//! Units of work: a view of the tables, and the operations that made it, done again at commit.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use async_trait::async_trait;
+use tokio::sync::OwnedMutexGuard;
+use turbocat_domain::{
+    id::ExecutionId,
+    port::{
+        AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
+        RepositoryError, Result, Store, TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
+    },
+};
+
+use super::{MemoryStore, Shared, name_lock::NameKey, tables::Tables};
+
+type Operation = Box<dyn Fn(&mut Tables) -> Result<()> + Send>;
+
+/// One transaction.
+pub(super) struct MemoryUnitOfWork {
+    pub(super) shared: Arc<Shared>,
+    /// The tables as this unit of work sees them: what is committed, and what it did itself.
+    pub(super) view: Tables,
+    /// The executions that it deletes.
+    pub(super) deleted: BTreeSet<ExecutionId>,
+    seen: u64,
+    operations: Vec<Operation>,
+    names: Vec<(NameKey, OwnedMutexGuard<()>)>,
+    failed: bool,
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>> {
+        let state = self.state();
+        Ok(Box::new(MemoryUnitOfWork {
+            shared: Arc::clone(&self.shared),
+            view: state.tables.clone(),
+            deleted: BTreeSet::new(),
+            seen: state.commits,
+            operations: Vec::new(),
+            names: Vec::new(),
+            failed: false,
+        }))
+    }
+}
+
+impl MemoryUnitOfWork {
+    /// Does something to the view, and remembers it for the commit.
+    pub(super) fn apply(&mut self, operation: impl Fn(&mut Tables) -> Result<()> + Send + 'static) -> Result<()> {
+        self.settle(|uow| {
+            uow.refresh()?;
+            operation(&mut uow.view)?;
+            uow.operations.push(Box::new(operation));
+            Ok(())
+        })
+    }
+
+    /// Locks a name until the end, and brings the view up to what the holder before committed.
+    pub(super) async fn lock_name(&mut self, key: NameKey) -> Result<()> {
+        if self.names.iter().all(|(held, _)| *held != key) {
+            let guard = self.shared.names.lock(key.clone()).await;
+            self.names.push((key, guard));
+        }
+        self.settle(Self::refresh)
+    }
+
+    /// Does something unless there was a failure before, and remembers whether it failed.
+    pub(super) fn settle<T>(&mut self, act: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.failed {
+            return Err(RepositoryError::Aborted);
+        }
+        let result = act(self);
+        self.failed = result.is_err();
+        result
+    }
+
+    /// Brings the view up to what others have committed since it was made.
+    fn refresh(&mut self) -> Result<()> {
+        let (tables, commits) = {
+            let state = self.shared.state();
+            if state.commits == self.seen {
+                return Ok(());
+            }
+            (state.tables.clone(), state.commits)
+        };
+        self.view = replay(tables, &self.operations)?;
+        self.seen = commits;
+        Ok(())
+    }
+}
+
+fn replay(mut tables: Tables, operations: &[Operation]) -> Result<Tables> {
+    for operation in operations {
+        operation(&mut tables)?;
+    }
+    Ok(tables)
+}
+
+#[async_trait]
+impl UnitOfWork for MemoryUnitOfWork {
+    fn users(&mut self) -> &mut dyn UserRepository {
+        self
+    }
+
+    fn agents(&mut self) -> &mut dyn AgentRepository {
+        self
+    }
+
+    fn workflows(&mut self) -> &mut dyn WorkflowRepository {
+        self
+    }
+
+    fn executions(&mut self) -> &mut dyn ExecutionRepository {
+        self
+    }
+
+    fn templates(&mut self) -> &mut dyn TemplateRepository {
+        self
+    }
+
+    fn deployments(&mut self) -> &mut dyn DeploymentRepository {
+        self
+    }
+
+    fn api_keys(&mut self) -> &mut dyn ApiKeyRepository {
+        self
+    }
+
+    fn audit_logs(&mut self) -> &mut dyn AuditLogRepository {
+        self
+    }
+
+    async fn commit(self: Box<Self>) -> Result<()> {
+        if self.failed {
+            return Err(RepositoryError::Aborted);
+        }
+        let mut state = self.shared.state();
+        if !self.operations.is_empty() {
+            state.tables = replay(state.tables.clone(), &self.operations)?;
+            state.commits += 1;
+        }
+        for id in &self.deleted {
+            state.engine.delete(*id);
+        }
+        Ok(())
+    }
+}
