@@ -1,0 +1,31 @@
+//! The use cases of Turbocat: publish, start, cancel, seed. What the HTTP adapter, the command line and embedders
+//! call; it knows ports, and no database, no network and no runtime.
+//!
+//! # How to add a use case
+//!
+//! One file with its request, its answer, and an `impl` [`UseCases`] of one method: check everything, then write in
+//! one unit of work, with the audit entries in it, then act.
+//!
+//! # Invariants
+//!
+//! 1. What is not valid is refused as a whole, with all its problems, and nothing is stored.
+//! 2. What belongs to somebody else is answered as if it did not exist.
+//! 3. An audit entry is in the transaction of the change that it tells of.
+
+mod actor;
+mod error;
+mod execution;
+mod password;
+mod publish;
+mod seed;
+mod source;
+mod use_cases;
+
+pub use actor::Actor;
+pub use error::{Error, InvalidInput, Result};
+pub use execution::{Selector, StartExecution};
+pub use password::{Argon2Hasher, PasswordError, PasswordHasher};
+pub use publish::{Change, PublishReport, Published, PublishedKind, Reading};
+pub use seed::{ADMIN_EMAIL, OfficialTemplate, SeedReport, official_templates};
+pub use source::{AgentDocument, LocatedProblem, SourceFile, read_value};
+pub use use_cases::{AgentConfigValidator, Ports, UseCases};

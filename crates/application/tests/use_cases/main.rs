@@ -1,0 +1,9 @@
+//! The use cases on the store in memory, with the real check of schemas.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests, helpers included")]
+
+mod executions;
+mod publish;
+mod seed;
+mod ten_mistakes;
+mod world;

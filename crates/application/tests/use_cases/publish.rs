@@ -1,0 +1,163 @@
+//! Publishing.
+
+use serde_json::json;
+use turbocat_domain::{
+    agent::AgentStatus,
+    id::{AgentId, WorkflowId},
+    port::Queries,
+    user::UserRole,
+    workflow::WorkflowStatus,
+};
+
+use crate::world::{World, told};
+
+const COUNT: &str = "
+name: count
+input: { type: object }
+steps:
+  - { key: words, type: agent, agent: counter }
+---
+{ kind: agent, name: counter, type: data, config: { program: length } }
+";
+
+#[tokio::test]
+async fn a_workflow_and_its_agents_are_published_together_and_audited() {
+    let world = World::new().await;
+
+    let report = world.publish(COUNT).await.unwrap();
+
+    assert_eq!(told(&report), ["agent counter: created 1", "workflow count: created 1"]);
+    let id = WorkflowId::from_uuid(report.published[1].id);
+    let workflow = world.store.workflows().get(id).await.unwrap();
+    assert_eq!((workflow.status, workflow.user_id), (WorkflowStatus::Active, world.user.id));
+    let steps = world.store.workflows().steps(id).await.unwrap();
+    assert_eq!(steps[0].agent_id.map(AgentId::as_uuid), Some(report.published[0].id));
+    assert_eq!(world.audited().await, ["agent.published", "workflow.published"]);
+}
+
+#[tokio::test]
+async fn publishing_the_same_again_changes_nothing() {
+    let world = World::new().await;
+    let first = world.publish(COUNT).await.unwrap();
+
+    // The order of keys, comments and what is as it is by default do not count.
+    let same = COUNT.replace("name: count\n", "# again\nsettings: {}\nname: count\n");
+    let second = world.publish(&same).await.unwrap();
+
+    assert_eq!(told(&second), ["agent counter: unchanged 1", "workflow count: unchanged 1"]);
+    let ids =
+        |report: &turbocat_application::PublishReport| report.published.iter().map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!(ids(&first), ids(&second));
+    assert_eq!(world.audited().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_change_is_a_new_version_and_the_old_one_is_retired() {
+    let world = World::new().await;
+    let first = world.publish(COUNT).await.unwrap();
+
+    let second = world.publish(&COUNT.replace("key: words", "key: all_words")).await.unwrap();
+
+    assert_eq!(told(&second), ["agent counter: unchanged 1", "workflow count: updated 2"]);
+    let old = world.store.workflows().get(WorkflowId::from_uuid(first.published[1].id)).await.unwrap();
+    let new = world.store.workflows().get(WorkflowId::from_uuid(second.published[1].id)).await.unwrap();
+    assert_eq!((old.status, new.status), (WorkflowStatus::Inactive, WorkflowStatus::Active));
+    assert_eq!(new.parent_id, Some(old.id));
+}
+
+#[tokio::test]
+async fn a_new_version_of_an_agent_makes_a_new_version_of_what_uses_it() {
+    let world = World::new().await;
+    let first = world.publish(COUNT).await.unwrap();
+
+    let second = world.publish(&COUNT.replace("program: length", "program: keys")).await.unwrap();
+
+    assert_eq!(told(&second), ["agent counter: updated 2", "workflow count: updated 2"]);
+    let old_agent = world.store.agents().get(AgentId::from_uuid(first.published[0].id)).await.unwrap();
+    assert_eq!((old_agent.status, old_agent.config), (AgentStatus::Inactive, json!({ "program": "length" })));
+    let steps = world.store.workflows().steps(WorkflowId::from_uuid(second.published[1].id)).await.unwrap();
+    assert_eq!(steps[0].agent_id.map(AgentId::as_uuid), Some(second.published[0].id));
+}
+
+#[tokio::test]
+async fn an_agent_may_be_of_the_file_ones_own_or_public_but_not_of_somebody_else() {
+    let world = World::new().await;
+    let other = world.another(UserRole::User).await;
+    let agents =
+        "{ kind: agent, name: private, type: data }\n---\n{ kind: agent, name: open, type: data, public: true }\n";
+    world.publish_as(other, agents).await.unwrap();
+    let uses = |agent: &str| format!("name: w\nsteps: [{{ key: a, type: agent, agent: {agent} }}]\n");
+
+    world.publish(&uses("open")).await.unwrap();
+    let problems = world.problems(&uses("private")).await;
+
+    assert_eq!((problems[0].problem.code, problems[0].problem.path.as_str()), ("unknown_agent", "steps[0].agent"));
+    world.publish_as(other, &uses("private")).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agent_may_be_named_by_its_id() {
+    let world = World::new().await;
+    let report = world.publish("{ kind: agent, name: a, type: data }").await.unwrap();
+    let id = AgentId::from_uuid(report.published[0].id);
+
+    let workflow = world.publish(&format!("name: w\nsteps: [{{ key: a, type: agent, agent: {id} }}]")).await.unwrap();
+
+    let steps = world.store.workflows().steps(WorkflowId::from_uuid(workflow.published[0].id)).await.unwrap();
+    assert_eq!(steps[0].agent_id, Some(id));
+}
+
+#[tokio::test]
+async fn an_agent_that_runs_a_workflow_may_name_one_of_the_file() {
+    let world = World::new().await;
+    let text = "name: inner\nsteps: [{ key: a, type: wait, config: { duration_ms: 1 } }]\n---\n\
+                { kind: agent, name: call, type: workflow, config: { workflow: inner } }\n";
+
+    world.publish(text).await.unwrap();
+    let problems = world.problems("{ kind: agent, name: call, type: workflow, config: { workflow: nothing } }").await;
+
+    assert_eq!(problems[0].problem.code, "unknown_workflow");
+    assert_eq!(problems[0].problem.path, "config.workflow");
+    let problems = world.problems("{ kind: agent, name: call, type: workflow }").await;
+    assert_eq!(problems[0].problem.code, "invalid_config");
+}
+
+#[tokio::test]
+async fn a_name_stands_for_one_document_of_its_kind() {
+    let world = World::new().await;
+    let agent = "{ kind: agent, name: a, type: data }";
+
+    let problems = world.problems(&format!("{agent}\n---\n{agent}\n")).await;
+
+    assert_eq!(problems.len(), 1);
+    assert_eq!((problems[0].document, problems[0].problem.code), (2, "duplicate_name"));
+}
+
+#[tokio::test]
+async fn who_only_runs_things_may_not_publish() {
+    let world = World::new().await;
+    let caller = world.another(UserRole::Agent).await;
+
+    let refused = world.publish_as(caller, COUNT).await.unwrap_err();
+
+    assert_eq!(refused.to_string(), "this account may not publish");
+}
+
+#[tokio::test]
+async fn publishers_of_the_same_names_take_turns() {
+    let world = World::new().await;
+    let text = |n: usize| COUNT.replace("program: length", &format!("program: '.[{n}]'"));
+    let texts: Vec<String> = (0..8).map(text).collect();
+
+    let (a, b, c, d) = tokio::join!(
+        world.publish(&texts[0]),
+        world.publish(&texts[1]),
+        world.publish(&texts[2]),
+        world.publish(&texts[3])
+    );
+
+    let mut versions: Vec<u32> =
+        [a, b, c, d].iter().map(|done| done.as_ref().unwrap().published[1].version.get()).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, [1, 2, 3, 4]);
+}

@@ -1,0 +1,101 @@
+//! Agents: loaded once, run in tasks of their own.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use serde_json::Value;
+use turbocat_domain::{
+    agent::Agent,
+    id::AgentId,
+    port::{AgentCall, AgentRunner, LogSink, RepositoryError},
+    step_run::StepError,
+};
+
+use crate::core::{Chain, Core};
+
+/// Loads an agent; tries again for as long as storage fails transiently.
+pub(crate) async fn load(core: &Arc<Core>, id: AgentId) -> Result<Arc<Agent>, StepError> {
+    let read = core.call_again("agent.get", || {
+        let queries = Arc::clone(&core.ports.queries);
+        async move { queries.agents().get(id).await }
+    });
+    read.await.map(Arc::new).map_err(|error| {
+        tracing::error!(agent.id = %id, error = %Chain(&error), "the agent cannot be read");
+        let kind =
+            if matches!(error, RepositoryError::NotFound { .. }) { "agent_not_found" } else { "agent_unreadable" };
+        StepError::permanent(kind, format!("the agent of this step cannot be loaded: {error}"))
+    })
+}
+
+/// How long an attempt may take: the smaller of the step's and the agent's limit.
+pub(crate) fn effective_timeout_ms(agent: &Agent, step_timeout_ms: u64) -> u64 {
+    agent.max_execution_time.map_or(step_timeout_ms, |seconds| step_timeout_ms.min(u64::from(seconds) * 1_000))
+}
+
+/// What the agent is given: the step's inputs over the agent's parameters.
+pub(crate) fn inputs_over_parameters(agent: &Agent, inputs: Value) -> Value {
+    match (&agent.parameters, inputs) {
+        (Value::Object(parameters), Value::Object(inputs)) if !parameters.is_empty() => {
+            let mut merged = parameters.clone();
+            merged.extend(inputs);
+            Value::Object(merged)
+        }
+        (_, inputs) => inputs,
+    }
+}
+
+/// Runs one attempt to its answer, its failure, its crash or the end of its time.
+pub(crate) async fn attempt(
+    runner: Arc<dyn AgentRunner>,
+    call: AgentCall,
+    log: Arc<dyn LogSink>,
+) -> Result<Value, StepError> {
+    let timeout_ms = call.timeout_ms;
+    let (execution_id, path) = (call.execution_id, call.path.clone());
+    let answer = AssertUnwindSafe(runner.run(call, log)).catch_unwind();
+    match tokio::time::timeout(Duration::from_millis(timeout_ms), answer).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_panic)) => {
+            tracing::error!(execution.id = %execution_id, step.path = path, "an agent crashed its runner");
+            Err(StepError::transient("crashed", "the agent crashed its runner"))
+        }
+        Err(_elapsed) => Err(StepError::transient("timeout", format!("the agent took longer than {timeout_ms} ms"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use serde_json::json;
+    use turbocat_domain::{agent::AgentType, agent::NewAgent, id::UserId};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn agent() -> Agent {
+        let new = NewAgent {
+            id: AgentId::from_uuid(Uuid::nil()),
+            user_id: UserId::from_uuid(Uuid::nil()),
+            name: "a".parse().unwrap(),
+            kind: AgentType::Code,
+        };
+        Agent::new(new, DateTime::UNIX_EPOCH)
+    }
+
+    #[test]
+    fn the_smaller_of_two_timeouts_wins() {
+        let agent = Agent { max_execution_time: Some(2), ..agent() };
+
+        assert_eq!(effective_timeout_ms(&agent, 500), 500);
+        assert_eq!(effective_timeout_ms(&agent, 5_000), 2_000);
+        assert_eq!(effective_timeout_ms(&Agent { max_execution_time: None, ..agent }, 5_000), 5_000);
+    }
+
+    #[test]
+    fn inputs_win_over_parameters() {
+        let agent = Agent { parameters: json!({ "a": 1, "b": 1 }), ..agent() };
+
+        assert_eq!(inputs_over_parameters(&agent, json!({ "b": 2, "c": 2 })), json!({ "a": 1, "b": 2, "c": 2 }));
+        assert_eq!(inputs_over_parameters(&agent, json!([1])), json!([1]));
+    }
+}

@@ -1,0 +1,187 @@
+//! Agents of type `workflow`: they start an execution of another workflow, and answer with its output.
+//!
+//! A child execution is a row of its own, which any worker claims; its parent waits for it like for an event and
+//! leaves memory meanwhile. It is bounded by its own workflow's `settings.timeout_ms`, not by the limits of the
+//! step, which are about attempts that hold a worker: a child may wait for people for days.
+//!
+//! # Invariants
+//!
+//! 1. The id of a child is a function of its parent, the path and the attempt: starting it twice is starting it
+//!    once, and who recovers the parent can cancel it.
+//! 2. A child runs the version that was active when it was first started.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use turbocat_domain::{
+    agent::Agent,
+    execution::TriggerType,
+    id::{ExecutionId, UserId, WorkflowId},
+    limits,
+    port::{CancelOutcome, NewExecution, RepositoryError},
+    step_run::StepError,
+    workflow::{Workflow, WorkflowStatus},
+};
+use uuid::{Builder, Uuid};
+
+use crate::{
+    core::{Chain, Core},
+    plans,
+};
+
+/// A child to be started.
+#[derive(Debug, Clone)]
+pub(crate) struct ChildCall {
+    pub(crate) parent: ExecutionId,
+    pub(crate) path: String,
+    pub(crate) attempt: u16,
+    /// How deep the parent stands.
+    pub(crate) depth: u16,
+    pub(crate) user_id: UserId,
+    pub(crate) agent: Arc<Agent>,
+    pub(crate) inputs: Value,
+}
+
+/// The path under which an attempt's child is stored: each attempt has a child of its own.
+pub(crate) fn child_path(path: &str, attempt: u16) -> String {
+    if attempt <= 1 { path.to_owned() } else { format!("{path}#{attempt}") }
+}
+
+/// The id of the child of an attempt. It has the time of its parent's id, so that both lie close together.
+pub(crate) fn child_id(parent: ExecutionId, path: &str, attempt: u16) -> ExecutionId {
+    let hash =
+        Sha256::new().chain_update(parent.as_uuid().as_bytes()).chain_update(child_path(path, attempt)).finalize();
+    let mut random = [0; 10];
+    random.iter_mut().zip(hash).for_each(|(byte, hashed)| *byte = hashed);
+    let (seconds, nanos) = parent.as_uuid().get_timestamp().map_or((0, 0), |time| time.to_unix());
+    let millis = seconds.saturating_mul(1_000).saturating_add(u64::from(nanos / 1_000_000));
+    let id: Uuid = Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+    ExecutionId::from_uuid(id)
+}
+
+/// Why an execution that has started as many as it may starts no more.
+pub(crate) fn too_many() -> StepError {
+    let message = format!("the execution has started {} executions, the most that it may", limits::CHILDREN_MAX);
+    StepError::permanent("too_many_children", message)
+}
+
+/// How many executions one execution may start.
+pub(crate) fn children_max() -> usize {
+    usize::try_from(limits::CHILDREN_MAX).unwrap_or(usize::MAX)
+}
+
+/// Starts a child; it is there afterwards, or there already, or the error says why it cannot be.
+pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<(), StepError> {
+    if call.depth >= core.options.child_depth_max {
+        let limit = core.options.child_depth_max;
+        let message = format!("executions may start executions to a depth of {limit}, and this one stands at the end");
+        return Err(StepError::permanent("call_depth", message));
+    }
+    let workflow_id = resolve(core, &call.agent).await?;
+    let workflow = plans::load(core, workflow_id).await?;
+    if let Some(schema) = &workflow.input_schema {
+        core.ports.schemas.validate(schema, &call.inputs).map_err(|problems| {
+            let all: Vec<_> =
+                problems.iter().map(|problem| format!("`{}` {}", problem.pointer, problem.message)).collect();
+            StepError::permanent(
+                "invalid_input",
+                format!("the workflow does not take these inputs: {}", all.join("; ")),
+            )
+        })?;
+    }
+    let child = NewExecution {
+        id: child_id(call.parent, &call.path, call.attempt),
+        workflow_id,
+        user_id: call.user_id,
+        trigger_type: TriggerType::Event,
+        trigger_data: json!({ "parent_execution_id": call.parent.as_uuid(), "path": call.path }),
+        input: call.inputs,
+        steps_total: workflow.plan.steps_total(),
+        timeout_ms: workflow.plan.settings().timeout_ms,
+        parent: Some((call.parent, child_path(&call.path, call.attempt))),
+        depth: call.depth + 1,
+    };
+    insert(core, child).await
+}
+
+async fn insert(core: &Arc<Core>, child: NewExecution) -> Result<(), StepError> {
+    let child = Arc::new([child]);
+    let inserted = core.call_again("execution.insert", || {
+        let (queue, child) = (Arc::clone(&core.ports.queue), Arc::clone(&child));
+        async move { queue.insert(child.as_slice(), None).await }
+    });
+    match inserted.await {
+        Ok(_) | Err(RepositoryError::AlreadyExists { .. }) => Ok(()),
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), "a child execution was refused");
+            Err(StepError::permanent("child_refused", format!("the execution could not be accepted: {error}")))
+        }
+    }
+}
+
+/// Finds the workflow that an agent names: by id, or the active version of a name, for the owner of the agent.
+async fn resolve(core: &Arc<Core>, agent: &Agent) -> Result<WorkflowId, StepError> {
+    let Some(named) = agent.config.get("workflow").and_then(Value::as_str) else {
+        let message = format!("agent {} names no workflow: set `config.workflow`", agent.name);
+        return Err(StepError::permanent("invalid_config", message));
+    };
+    let owner = agent.user_id;
+    let found = core.call_again("workflow.find", || {
+        let (queries, named) = (Arc::clone(&core.ports.queries), named.to_owned());
+        async move {
+            match named.parse::<WorkflowId>() {
+                Ok(id) => queries.workflows().get(id).await.map(Some),
+                Err(_) => queries.workflows().find_active(owner, &named).await,
+            }
+        }
+    });
+    let is_runnable = |workflow: &Workflow| workflow.status == WorkflowStatus::Active && workflow.is_usable_by(owner);
+    match found.await {
+        Ok(Some(workflow)) if is_runnable(&workflow) => Ok(workflow.id),
+        Ok(_) | Err(RepositoryError::NotFound { .. }) => {
+            let message = format!("agent {} names workflow `{named}`, of which there is no active version", agent.name);
+            Err(StepError::permanent("workflow_not_found", message))
+        }
+        Err(error) => {
+            tracing::error!(error = %Chain(&error), "a workflow cannot be read");
+            Err(StepError::permanent("workflow_unreadable", format!("workflow `{named}` cannot be read: {error}")))
+        }
+    }
+}
+
+/// Asks for the child of an attempt to be cancelled: its answer is not wanted any more.
+pub(crate) async fn cancel(core: &Arc<Core>, child: ExecutionId) {
+    let asked = core.call_again("execution.cancel", || {
+        let queue = Arc::clone(&core.ports.queue);
+        async move { queue.request_cancel(child).await }
+    });
+    match asked.await {
+        Ok(CancelOutcome::Requested) => {
+            if let Some(life) = core.life() {
+                life.wake();
+            }
+        }
+        Ok(CancelOutcome::Ended | CancelOutcome::Unknown) => {}
+        Err(error) => {
+            tracing::error!(execution.id = %child, error = %Chain(&error), "a child execution could not be cancelled");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_child_is_stable_lies_near_its_parent_and_differs_by_path_and_attempt() {
+        let parent = ExecutionId::from_uuid(Uuid::from_u128(0x0192_1234_5678_7000_8000_0000_0000_0001));
+        let child = child_id(parent, "a", 1);
+
+        assert_eq!(child, child_id(parent, "a", 1));
+        assert_ne!(child, child_id(parent, "a", 2));
+        assert_ne!(child, child_id(parent, "b", 1));
+        assert_eq!(child.as_uuid().get_version_num(), 7);
+        assert_eq!(child.as_uuid().as_bytes()[..6], parent.as_uuid().as_bytes()[..6]);
+    }
+}

@@ -1,0 +1,203 @@
+//! The claim loop: takes due executions on, as many as there are places for.
+//!
+//! It claims when it is told that there may be something (a hint), when an execution becomes due that it knows of,
+//! and otherwise looks now and then. Nothing depends on hints: they only make it faster.
+
+use std::{
+    sync::{
+        Arc, Mutex as StdMutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use tokio::{
+    sync::{Mutex, Notify, RwLock, oneshot},
+    time::Instant,
+};
+use turbocat_domain::{
+    id::ExecutionId,
+    port::{ClaimRequest, Clock, Result},
+};
+
+use crate::{backoff::Backoff, core::pause, life::Life, shard::Message};
+
+/// What the claim loop is told by others.
+#[derive(Default)]
+pub(crate) struct Hints {
+    changed: Notify,
+    /// There may be something to claim.
+    claim: AtomicBool,
+    /// The last claim left something behind for want of places.
+    starved: AtomicBool,
+    /// The earliest time at which an execution is known to become due.
+    due: StdMutex<Option<DateTime<Utc>>>,
+    /// Held while executions are being claimed, and while some are being parked: a commit that is made again must
+    /// not park what the same worker has claimed since.
+    pub(crate) hand_over: Arc<Mutex<()>>,
+    /// Held for reading while executions are on their way to the shard, for writing while nothing may be.
+    pub(crate) intake: RwLock<()>,
+}
+
+impl Hints {
+    /// There may be something to claim.
+    pub(crate) fn claim(&self) {
+        self.claim.store(true, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    /// There are enough places again for a claim to be worth it.
+    pub(crate) fn room(&self) {
+        if self.starved.swap(false, Ordering::AcqRel) {
+            self.claim();
+        }
+    }
+
+    /// An execution becomes due then.
+    pub(crate) fn due_at(&self, at: DateTime<Utc>) {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        if due.is_none_or(|known| at < known) {
+            *due = Some(at);
+            self.changed.notify_one();
+        }
+    }
+
+    fn due(&self) -> Option<DateTime<Utc>> {
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_due(&self, due: Option<DateTime<Utc>>) {
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = due;
+    }
+}
+
+/// Claims until the life ends or its executions are handed back.
+pub(crate) async fn claim(life: Arc<Life>) {
+    let mut backoff = Backoff::default();
+    let mut unsure = false;
+    let mut look_at = Instant::now();
+    life.hints.claim();
+    while !life.lease.ended.is_cancelled() && !life.core.draining.is_cancelled() {
+        let result = tokio::select! {
+            () = life.lease.ended.cancelled() => return,
+            result = round(&life, &mut unsure, &mut look_at) => result,
+        };
+        match result {
+            Ok(()) => backoff = Backoff::default(),
+            Err(error) => pause("queue.claim", &error, backoff.next()).await,
+        }
+        wait(&life, look_at).await;
+    }
+}
+
+/// Sleeps until there is a reason to look or to claim.
+async fn wait(life: &Life, look_at: Instant) {
+    // Places that were not there, or a time that the database's clock has not reached, are asked for gently.
+    const PAUSE: Duration = Duration::from_millis(5);
+    if life.hints.claim.load(Ordering::Acquire) {
+        return;
+    }
+    let due_at = life.hints.due().map(|due| Instant::now() + life.core.clock.until(due).max(PAUSE));
+    let until = due_at.map_or(look_at, |due| due.min(look_at));
+    tokio::select! {
+        () = life.lease.ended.cancelled() => {}
+        () = life.core.draining.cancelled() => {}
+        () = life.hints.changed.notified() => {}
+        () = tokio::time::sleep_until(until) => {}
+    }
+}
+
+async fn round(life: &Arc<Life>, unsure: &mut bool, look_at: &mut Instant) -> Result<()> {
+    if *unsure {
+        release_unknown(life).await?;
+        *unsure = false;
+    }
+    let is_due = life.hints.due().is_some_and(|due| due <= life.core.clock.now());
+    if (life.hints.claim.swap(false, Ordering::AcqRel) || is_due)
+        && let Err(error) = claim_all(life).await
+    {
+        *unsure = true;
+        life.hints.claim.store(true, Ordering::Release);
+        return Err(error);
+    }
+    if is_due || Instant::now() >= *look_at {
+        look(life).await?;
+        let options = &life.core.options;
+        let poll = if life.held() == 0 { options.idle_poll } else { options.busy_poll };
+        *look_at = Instant::now() + poll;
+    }
+    Ok(())
+}
+
+/// Learns when the next execution becomes due.
+async fn look(life: &Arc<Life>) -> Result<()> {
+    let queue = Arc::clone(&life.core.ports.queue);
+    let due = life.core.call(async move { queue.next_due().await }).await?;
+    match due {
+        Some(due) if due <= life.core.clock.now() => {
+            life.hints.set_due(None);
+            life.hints.claim.store(true, Ordering::Release);
+        }
+        due => life.hints.set_due(due),
+    }
+    Ok(())
+}
+
+/// Claims until nothing is due any more or no places are left.
+async fn claim_all(life: &Arc<Life>) -> Result<()> {
+    let batch = usize::try_from(life.core.options.claim_batch).unwrap_or(usize::MAX);
+    while life.is_open() {
+        let places = life.reserve(batch);
+        if places == 0 {
+            life.hints.starved.store(true, Ordering::Release);
+            // Places that became free in between told nobody.
+            life.release(0);
+            return Ok(());
+        }
+        let claimed = claim_batch(life, places).await;
+        let taken = *claimed.as_ref().unwrap_or(&0);
+        life.release(places - taken);
+        if claimed? < places {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+async fn claim_batch(life: &Arc<Life>, places: usize) -> Result<usize> {
+    let request = ClaimRequest { worker: life.lease.worker, limit: u32::try_from(places).unwrap_or(u32::MAX) };
+    let queue = Arc::clone(&life.core.ports.queue);
+    let result = {
+        let _nothing_is_parked = life.hints.hand_over.lock().await;
+        life.core.call(async move { queue.claim(request).await }).await.map(|claimed| {
+            let taken = claimed.len();
+            for execution in claimed {
+                // A closed inbox means that this life is over; the next owner learns of them from the database.
+                let _closed = life.shard.send(Message::Adopt(Box::new(execution)));
+            }
+            taken
+        })
+    };
+    // What was to be parked meanwhile can be.
+    let _closed = life.shard.send(Message::MayPark);
+    result
+}
+
+/// Hands back what a claim may have given whose answer was lost.
+async fn release_unknown(life: &Arc<Life>) -> Result<()> {
+    let _nothing_on_its_way = life.hints.intake.write().await;
+    let Some(known) = known(life).await else { return Ok(()) };
+    let (queue, worker) = (Arc::clone(&life.core.ports.queue), life.lease.worker);
+    let released = life.core.call(async move { queue.release_unknown(worker, &known).await }).await?;
+    if released > 0 {
+        tracing::warn!(released, "executions of a claim whose answer was lost were handed back");
+    }
+    Ok(())
+}
+
+async fn known(life: &Life) -> Option<Vec<ExecutionId>> {
+    let (answer, known) = oneshot::channel();
+    life.shard.send(Message::List(answer)).ok()?;
+    known.await.ok()
+}

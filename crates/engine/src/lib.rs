@@ -1,0 +1,40 @@
+//! The loops that run executions durably: claim, run, journal, wake, recover.
+//!
+//! An [`Engine`] is one worker. It owns executions while they run: each is a `Run` in its memory, whose facts are
+//! journalled in batches and applied when they are durable. All it knows of the world it knows through ports.
+//!
+//! # Invariants
+//!
+//! 1. No successor of a step starts before the step's result is committed.
+//! 2. What is recovered from the journal is what was lost: a committed step is not run again.
+//! 3. A worker acts only while it trusts its lease; when it does not, it drops everything and comes back as another.
+//! 4. Transient failures of storage delay executions, and do nothing else to them.
+//! 5. An idle engine asks storage at most one question a second, besides renewing its lease.
+
+mod acceptor;
+mod agents;
+mod backoff;
+mod children;
+mod claim;
+mod clock;
+mod core;
+mod engine;
+mod error;
+mod handle;
+mod journal_writer;
+mod lease;
+mod life;
+mod logs;
+mod options;
+mod plans;
+mod progress;
+mod pulse;
+mod shard;
+
+pub use self::{
+    engine::{Engine, StopReason},
+    error::EngineError,
+    handle::EngineHandle,
+    options::{EngineOptions, Ports},
+    progress::{Progress, StepProgress},
+};

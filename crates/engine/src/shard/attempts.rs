@@ -1,0 +1,165 @@
+//! Attempts of agent steps: started in tasks of their own, shown when they take long, ended by a message.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+use tracing::Instrument;
+use turbocat_domain::{
+    agent::Agent,
+    port::AgentCall,
+    run::{Report, StartStep, StepAddress},
+};
+
+use super::{
+    Shard, SlotKey,
+    commit::Entry,
+    message::{ChildStarted, Ended, Message},
+    slot::{Active, Child, Running},
+};
+use crate::{
+    agents,
+    children::{self, ChildCall},
+    logs::{AttemptLog, LogSource},
+};
+
+/// An attempt that has no record yet.
+pub(super) struct Young {
+    pub(super) since: Instant,
+    slot: SlotKey,
+    step: StepAddress,
+    attempt: u16,
+}
+
+impl Shard {
+    /// Runs an agent; there is a place for it.
+    pub(super) fn launch(&mut self, key: SlotKey, start: StartStep, agent: Arc<Agent>) {
+        let Some(slot) = self.slots.get(key) else { return };
+        let (step, attempt, agent_id) = (start.step, start.attempt, start.agent_id);
+        let planned = slot.run.plan().step(step.step);
+        let source = LogSource {
+            execution_id: slot.id,
+            path: start.path.clone(),
+            attempt,
+            step_key: planned.key.clone(),
+            workflow_step_id: planned.workflow_step_id,
+        };
+        let call = AgentCall {
+            execution_id: slot.id,
+            path: start.path,
+            attempt,
+            timeout_ms: agents::effective_timeout_ms(&agent, start.timeout_ms),
+            inputs: agents::inputs_over_parameters(&agent, start.inputs),
+            agent,
+        };
+        let core = &self.life.core;
+        let log = Arc::new(AttemptLog::new(core, source));
+        let (runner, shard) = (Arc::clone(&core.ports.runner), self.life.shard.clone());
+        let span = tracing::info_span!("run.step", execution.id = %call.execution_id, step.path = call.path, attempt);
+        let run = async move {
+            let result = agents::attempt(runner, call, log).await;
+            // A closed inbox means that this life is over, and with it the attempt.
+            let _closed = shard.send(Message::Ended(Ended { slot: key, step, attempt, result }));
+        };
+        let task = core.tasks.spawn(run.instrument(span));
+        let running = Running { attempt, agent_id, task: task.abort_handle() };
+        self.set_active(key, step, Active::Running(running));
+        self.show_later(key, step, attempt);
+    }
+
+    /// Starts an execution of another workflow.
+    pub(super) fn start_child(&mut self, key: SlotKey, start: StartStep, agent: Arc<Agent>) {
+        let Some(slot) = self.slots.get(key) else { return };
+        let (step, attempt) = (start.step, start.attempt);
+        if slot.children().count() + slot.children_ended >= children::children_max() {
+            let error = children::too_many();
+            let child = Child { attempt, path: String::new(), id: slot.id, is_started: false };
+            self.set_active(key, step, Active::Child(child));
+            return self.take_in(key, Report::Failed { step, attempt, error });
+        }
+        let id = children::child_id(slot.id, &start.path, attempt);
+        let path = children::child_path(&start.path, attempt);
+        let call = ChildCall {
+            parent: slot.id,
+            path: start.path,
+            attempt,
+            depth: slot.depth,
+            user_id: slot.user_id,
+            inputs: agents::inputs_over_parameters(&agent, start.inputs),
+            agent,
+        };
+        let life = Arc::clone(&self.life);
+        self.life.core.tasks.spawn(async move {
+            let result = children::start(&life.core, call).await;
+            if result.is_ok() {
+                life.hints.claim();
+            }
+            let started = ChildStarted { slot: key, step, attempt, child: id, result };
+            // A closed inbox means that this life is over; who recovers the parent finds the child.
+            let _closed = life.shard.send(Message::ChildStarted(started));
+        });
+        self.set_active(key, step, Active::Child(Child { attempt, path, id, is_started: false }));
+        self.show_later(key, step, attempt);
+    }
+
+    pub(super) fn child_started(&mut self, started: ChildStarted) {
+        let ChildStarted { slot: key, step, attempt, child, result } = started;
+        let awaited = match self.slots.get(key).and_then(|slot| slot.active.get(&step)) {
+            Some(Active::Child(active)) => active.attempt == attempt,
+            _ => false,
+        };
+        match result {
+            Ok(()) if awaited => {
+                let Some(Active::Child(active)) = self.take_active(key, step) else { return };
+                self.set_active(key, step, Active::Child(Child { is_started: true, ..active }));
+                // It may have been there, and ended, before.
+                self.request_read(key, false);
+                self.settle(key);
+            }
+            Ok(()) => self.cancel_child(child),
+            Err(error) if awaited => self.take_in(key, Report::Failed { step, attempt, error }),
+            Err(_) => {}
+        }
+    }
+
+    /// An attempt has ended by itself.
+    pub(super) fn attempt_ended(&mut self, ended: Ended) {
+        let Ended { slot: key, step, attempt, result } = ended;
+        let is_current = match self.slots.get(key).and_then(|slot| slot.active.get(&step)) {
+            Some(Active::Running(running)) => running.attempt == attempt,
+            _ => false,
+        };
+        if is_current {
+            self.take_in(
+                key,
+                match result {
+                    Ok(answer) => Report::Answered { step, attempt, answer },
+                    Err(error) => Report::Failed { step, attempt, error },
+                },
+            );
+        }
+    }
+
+    fn show_later(&mut self, slot: SlotKey, step: StepAddress, attempt: u16) {
+        self.young.push_back(Young { since: Instant::now(), slot, step, attempt });
+    }
+
+    /// Journals that attempts are running which are old enough to be worth seeing.
+    pub(super) fn show_what_runs(&mut self) {
+        let visible_after = self.life.core.options.visible_after;
+        if self.young.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(young) = self.young.front()
+            && young.since + visible_after <= now
+        {
+            let shown = self.slots.get(young.slot).filter(|slot| slot.is_live()).and_then(|slot| {
+                let active = slot.active.get(&young.step)?;
+                let runs = matches!(active, Active::Running(_) | Active::Child(_));
+                (runs && active.attempt() == young.attempt).then(|| slot.run.running_record(young.step)).flatten()
+            });
+            self.young.pop_front();
+            self.pending.extend(shown.map(|record| Entry::Record(Box::new(record))));
+        }
+    }
+}

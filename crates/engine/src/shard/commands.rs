@@ -1,0 +1,175 @@
+//! Doing what a run wants done.
+
+use turbocat_domain::{
+    execution::ExecutionStatus,
+    port::FinishedExecution,
+    run::{AwaitStep, Command, Outcome, Report, StartStep, StepAddress, TransitionError},
+    step_run::StepError,
+};
+
+use super::{
+    Shard, SlotKey,
+    commit::{Entry, Fact},
+    slot::{Active, Phase, Waiting},
+};
+use crate::children;
+
+impl Shard {
+    /// Does what a run wants done, in its order.
+    pub(super) fn perform(&mut self, key: SlotKey, commands: Vec<Command>) {
+        if let Some(slot) = self.slots.get_mut(key)
+            && matches!(slot.phase, Phase::Lingering)
+        {
+            slot.phase = Phase::Running;
+        }
+        for command in commands {
+            match command {
+                Command::Start(start) => self.start(key, start),
+                Command::Wait(wait) => self.wait(key, wait),
+                Command::Interrupt { step } => self.interrupt(key, step),
+                Command::Record(record) => self.pending.push_back(Entry::Record(Box::new(record))),
+                Command::Finish(outcome) => self.finish(key, outcome),
+            }
+        }
+    }
+
+    fn start(&mut self, key: SlotKey, start: StartStep) {
+        if self.draining {
+            // Who takes the execution on will start it.
+            return;
+        }
+        if start.due > self.now {
+            self.set_active(key, start.step, Active::Delayed(start));
+        } else {
+            self.start_now(key, start);
+        }
+    }
+
+    fn wait(&mut self, key: SlotKey, wait: AwaitStep) {
+        let waiting = Waiting { path: wait.path, until: wait.until, event: wait.event, seen_until: None };
+        self.set_active(key, wait.step, Active::Waiting(waiting));
+    }
+
+    fn interrupt(&mut self, key: SlotKey, step: StepAddress) {
+        if let Some(Active::Child(child)) = self.take_active(key, step)
+            && child.is_started
+        {
+            self.cancel_child(child.id);
+        }
+    }
+
+    pub(super) fn cancel_child(&self, child: turbocat_domain::id::ExecutionId) {
+        let core = std::sync::Arc::clone(&self.life.core);
+        self.life.core.tasks.spawn(async move { children::cancel(&core, child).await });
+    }
+
+    fn finish(&mut self, key: SlotKey, outcome: Outcome) {
+        self.take_all_active(key);
+        let now = self.now;
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        slot.phase = Phase::Finishing { refused: false };
+        let finished = FinishedExecution {
+            id: slot.id,
+            workflow_id: slot.workflow_id,
+            status: outcome.status,
+            output: outcome.output,
+            error: outcome.error,
+            steps_completed: outcome.steps_completed,
+            steps_failed: outcome.steps_failed,
+            started_at: slot.started_at,
+            completed_at: now.max(slot.started_at),
+            parent: slot.parent.clone(),
+        };
+        self.pending.push_back(Entry::Finish { slot: Some(key), finished: Box::new(finished) });
+    }
+
+    /// Storage refuses what a run wants committed: it ends with that error, and nothing else of it is written.
+    pub(super) fn refused(&mut self, key: SlotKey) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        if matches!(slot.phase, Phase::Finishing { refused: true }) {
+            tracing::error!(execution.id = %slot.id, "storage refuses even the end of the execution");
+            self.remove_slot(key);
+            return;
+        }
+        let message = "storage refuses a result of this execution; the server's log says why";
+        let error = StepError::permanent("storage_refused", message);
+        let id = slot.id;
+        if slot.run.outcome().is_none() {
+            let event = turbocat_domain::run::Event::Aborted { error: error.clone() };
+            let commands = slot.run.apply(&event, self.now).unwrap_or_default();
+            for command in commands {
+                if let Command::Interrupt { step } = command {
+                    self.interrupt(key, step);
+                }
+            }
+        }
+        self.parks.remove(&key);
+        self.pending.retain(|entry| !entry.is_about(key, id));
+        let outcome = self.slots.get(key).and_then(|slot| slot.run.outcome().cloned());
+        if let Some(outcome) = outcome {
+            let output = serde_json::Value::Null;
+            self.finish(key, Outcome { status: ExecutionStatus::Failed, output, error: Some(error), ..outcome });
+        }
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.phase = Phase::Finishing { refused: true };
+        }
+    }
+
+    /// Makes a fact of a report, and hands it to the journal.
+    pub(super) fn take_in(&mut self, key: SlotKey, report: Report) {
+        let now = self.now;
+        let step = step_of(&report);
+        let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_live()) else { return };
+        match slot.run.interpret(report, now) {
+            Ok(Some(event)) => {
+                slot.unapplied += 1;
+                let record = slot.run.record(&event, now);
+                let fact = Fact { slot: key, event, at: now };
+                self.pending.push_back(match record {
+                    Some(record) => Entry::Fact(Box::new(record), fact),
+                    None => Entry::Whole(fact),
+                });
+                // Nothing that comes later about this step counts.
+                self.take_active(key, step);
+            }
+            Ok(None) => {}
+            Err(TransitionError::Early) => {
+                let until = match slot.active.get(&step) {
+                    Some(Active::Waiting(waiting)) => waiting.until,
+                    _ => None,
+                };
+                if let Some(until) = until {
+                    self.timers.set(until, super::Timer::Step(key, step));
+                }
+            }
+            Err(refused) => {
+                tracing::warn!(execution.id = %slot.id, %refused, "a report was refused");
+                self.take_active(key, step);
+            }
+        }
+    }
+
+    /// A retry is to be started, or a wait is over.
+    pub(super) fn step_is_due(&mut self, key: SlotKey, step: StepAddress) {
+        self.unpark(key);
+        let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_live()) else { return };
+        match slot.active.get(&step) {
+            Some(Active::Delayed(_)) => {
+                if let Some(Active::Delayed(start)) = self.take_active(key, step) {
+                    self.start(key, start);
+                }
+            }
+            Some(Active::Waiting(_)) => self.take_in(key, Report::TimerFired { step }),
+            _ => {}
+        }
+    }
+}
+
+const fn step_of(report: &Report) -> StepAddress {
+    match report {
+        Report::Answered { step, .. }
+        | Report::Failed { step, .. }
+        | Report::TimerFired { step }
+        | Report::Signalled { step, .. } => *step,
+    }
+}

@@ -1,0 +1,81 @@
+//! What the shard is told.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+use turbocat_domain::{
+    agent::Agent,
+    id::{AgentId, ExecutionId, WorkflowId},
+    port::{ClaimedExecution, EndedChild, ExecutionMail, RepositoryError},
+    run::StepAddress,
+    step_run::StepError,
+};
+
+use super::slab::SlotKey;
+use crate::{journal_writer::Committed, plans::LoadedWorkflow};
+
+/// A message to the shard.
+pub(crate) enum Message {
+    /// This worker owns an execution now.
+    Adopt(Box<ClaimedExecution>),
+    /// A workflow was loaded, or cannot be.
+    WorkflowLoaded(WorkflowId, Result<Arc<LoadedWorkflow>, StepError>),
+    /// An agent was loaded, or cannot be.
+    AgentLoaded(AgentId, Result<Arc<Agent>, StepError>),
+    /// An attempt ended.
+    Ended(Ended),
+    /// A child was started, or cannot be.
+    ChildStarted(ChildStarted),
+    /// What could not be parked because of a claim now can be.
+    MayPark,
+    /// There may be mail.
+    Mail,
+    /// Mail was taken. After an error it is not known whether there was some.
+    MailTaken(Result<Vec<ExecutionMail>, RepositoryError>),
+    /// What executions wait for was looked up.
+    Read(ReadReply),
+    /// A batch is durable.
+    Committed(Committed),
+    /// Which executions are held?
+    List(oneshot::Sender<Vec<ExecutionId>>),
+}
+
+/// The end of an attempt.
+pub(crate) struct Ended {
+    pub(crate) slot: SlotKey,
+    pub(crate) step: StepAddress,
+    pub(crate) attempt: u16,
+    pub(crate) result: Result<Value, StepError>,
+}
+
+/// What came of starting a child.
+pub(crate) struct ChildStarted {
+    pub(crate) slot: SlotKey,
+    pub(crate) step: StepAddress,
+    pub(crate) attempt: u16,
+    pub(crate) child: ExecutionId,
+    pub(crate) result: Result<(), StepError>,
+}
+
+/// What was found for executions that wait.
+#[derive(Default)]
+pub(crate) struct ReadReply {
+    /// The executions that were looked at.
+    pub(crate) slots: Vec<SlotKey>,
+    /// Children that have ended, with their parents.
+    pub(crate) children: Vec<(ExecutionId, EndedChild)>,
+    /// Events that have arrived.
+    pub(crate) signals: Vec<Signals>,
+    /// Executions that are to be cancelled.
+    pub(crate) cancelled: Vec<ExecutionId>,
+}
+
+/// The events that a wait may be waiting for.
+pub(crate) struct Signals {
+    pub(crate) slot: SlotKey,
+    pub(crate) step: StepAddress,
+    pub(crate) payloads: Vec<Value>,
+    /// When the last of them was received.
+    pub(crate) last_at: chrono::DateTime<chrono::Utc>,
+}

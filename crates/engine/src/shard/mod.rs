@@ -1,0 +1,261 @@
+//! The shard: one task that holds all runs of a worker and does what they want done.
+//!
+//! It is told of everything by messages: no lock and no task per run. What an agent answered is interpreted,
+//! recorded and handed to the journal's writer; when that says that it is durable, it is applied, and what follows
+//! from it is done. Agents, look-ups and commits run in other tasks; the shard itself never waits for storage.
+//!
+//! # Invariants
+//!
+//! 1. A fact is applied after it is durable, and the facts of a run are applied in the order of their records.
+//! 2. The end of an execution is committed with or after all its records.
+//! 3. While mail is being taken nothing is parked, and while something is being parked no mail is taken: news of an
+//!    execution that leaves memory is never taken from it.
+//! 4. While executions are being claimed nothing is parked, and the other way round: a commit that is made again,
+//!    because its outcome was not known, parks nothing that was claimed since.
+//! 5. Nothing is started under a lease that is not trusted.
+
+mod adopt;
+mod attempts;
+mod commands;
+mod commit;
+mod gate;
+mod mail;
+mod message;
+mod park;
+mod slab;
+mod slot;
+mod timers;
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender},
+    time::Instant,
+};
+use turbocat_domain::{
+    id::{AgentId, ExecutionId, WorkflowId},
+    port::{ClaimedExecution, Clock, JournalBatch, ParkedExecution},
+    run::StepAddress,
+};
+
+pub(crate) use self::message::Message;
+use self::{
+    attempts::Young,
+    commit::{Entry, InFlight},
+    gate::Gate,
+    mail::{Mailbox, Reads},
+    slab::{Slab, SlotKey},
+    slot::{Active, Slot},
+    timers::{Timer, Timers},
+};
+use crate::{lease::LeaseEnd, life::Life};
+
+/// All runs of a worker.
+pub(crate) struct Shard {
+    life: Arc<Life>,
+    inbox: UnboundedReceiver<Message>,
+    journal: UnboundedSender<JournalBatch>,
+    slots: Slab<Slot>,
+    index: HashMap<ExecutionId, SlotKey>,
+    /// Executions whose workflow is being loaded.
+    arrivals: HashMap<WorkflowId, Vec<ClaimedExecution>>,
+    gates: HashMap<AgentId, Gate>,
+    /// Steps whose agent is being loaded.
+    unloaded: HashMap<AgentId, Vec<(SlotKey, StepAddress)>>,
+    timers: Timers,
+    /// Attempts that have no record yet, the oldest first.
+    young: VecDeque<Young>,
+    /// What is to be committed, in order.
+    pending: VecDeque<Entry>,
+    /// What is to be parked.
+    parks: BTreeMap<SlotKey, ParkedExecution>,
+    in_flight: Option<InFlight>,
+    mailbox: Mailbox,
+    reads: Reads,
+    /// Executions with a cancel that was taken before they arrived.
+    cancelled_early: BTreeSet<ExecutionId>,
+    /// How many agents run.
+    running: usize,
+    draining: bool,
+    /// The time of what is being handled.
+    now: DateTime<Utc>,
+}
+
+impl Shard {
+    pub(crate) fn new(
+        life: Arc<Life>,
+        inbox: UnboundedReceiver<Message>,
+        journal: UnboundedSender<JournalBatch>,
+    ) -> Self {
+        Self {
+            now: life.core.clock.now(),
+            life,
+            inbox,
+            journal,
+            slots: Slab::default(),
+            index: HashMap::new(),
+            arrivals: HashMap::new(),
+            gates: HashMap::new(),
+            unloaded: HashMap::new(),
+            timers: Timers::default(),
+            young: VecDeque::new(),
+            pending: VecDeque::new(),
+            parks: BTreeMap::new(),
+            in_flight: None,
+            mailbox: Mailbox::default(),
+            reads: Reads::default(),
+            cancelled_early: BTreeSet::new(),
+            running: 0,
+            draining: false,
+        }
+    }
+
+    /// Runs until the lease ends, or all is handed back. What runs then is stopped.
+    pub(crate) async fn run(mut self) {
+        const MESSAGES_AT_ONCE: usize = 1_024;
+        let life = Arc::clone(&self.life);
+        let mut messages = Vec::with_capacity(MESSAGES_AT_ONCE);
+        loop {
+            let wake_at = self.wake_at();
+            tokio::select! {
+                biased;
+                () = life.lease.ended.cancelled() => return,
+                () = life.core.draining.cancelled(), if !self.draining => self.draining = true,
+                _ = self.inbox.recv_many(&mut messages, MESSAGES_AT_ONCE) => {}
+                () = tokio::time::sleep_until(wake_at) => {}
+            }
+            if !life.lease.is_trusted() {
+                return life.lease.end(LeaseEnd::Lapsed);
+            }
+            self.now = life.core.clock.now();
+            for message in messages.drain(..) {
+                self.handle(message);
+            }
+            self.fire_timers();
+            self.show_what_runs();
+            self.take_mail();
+            self.flush();
+            if self.draining && self.is_drained() {
+                return;
+            }
+        }
+    }
+
+    fn handle(&mut self, message: Message) {
+        match message {
+            Message::Adopt(claimed) => self.adopt(claimed),
+            Message::WorkflowLoaded(id, result) => self.workflow_loaded(id, &result),
+            Message::AgentLoaded(id, result) => self.agent_loaded(id, result),
+            Message::Ended(ended) => self.attempt_ended(ended),
+            Message::ChildStarted(started) => self.child_started(started),
+            Message::MayPark => {}
+            Message::Mail => self.mailbox.is_wanted = true,
+            Message::MailTaken(result) => self.mail_taken(result),
+            Message::Read(reply) => self.read(reply),
+            Message::Committed(committed) => self.committed(&committed),
+            Message::List(answer) => {
+                // Who asked may be gone.
+                let _unheard = answer.send(self.known());
+            }
+        }
+    }
+
+    /// All executions that this worker knows to own.
+    fn known(&self) -> Vec<ExecutionId> {
+        let arriving = self.arrivals.values().flatten().map(|claimed| claimed.id);
+        self.index.keys().copied().chain(arriving).collect()
+    }
+
+    /// When there is something to do without a message.
+    fn wake_at(&self) -> Instant {
+        const AT_THE_LATEST: Duration = Duration::from_hours(1);
+        let now = Instant::now();
+        let timer = self.timers.next_at().map(|at| now + self.life.core.clock.until(at));
+        let young = self.young.front().map(|young| young.since + self.life.core.options.visible_after);
+        let mail = (!self.index.is_empty() && self.mailbox.sleeps()).then_some(self.mailbox.next_at);
+        let drain = self.life.core.drain_by().filter(|_| self.draining && self.running > 0);
+        [timer, young, mail, drain].into_iter().flatten().min().unwrap_or(now + AT_THE_LATEST)
+    }
+
+    fn fire_timers(&mut self) {
+        while let Some(timer) = self.timers.pop(self.now) {
+            match timer {
+                Timer::Deadline(key) => self.deadline_passed(key),
+                Timer::Step(key, step) => self.step_is_due(key, step),
+                Timer::Linger(key) => self.lingered(key),
+                Timer::Recheck(key) => self.recheck(key),
+            }
+        }
+    }
+
+    /// Whether nothing is left to wait for. Past the time that was given, what still runs is stopped.
+    fn is_drained(&mut self) -> bool {
+        if self.running > 0 && self.life.core.drain_by().is_some_and(|by| Instant::now() >= by) {
+            for key in self.slots.keys() {
+                self.take_all_active(key);
+            }
+        }
+        self.running == 0 && self.pending.is_empty() && self.in_flight.is_none()
+    }
+
+    /// Forgets an execution and gives its place back.
+    fn remove_slot(&mut self, key: SlotKey) -> Option<Slot> {
+        self.take_all_active(key);
+        let slot = self.slots.remove(key)?;
+        self.timers.unset(slot.deadline_at, Timer::Deadline(key));
+        if self.index.get(&slot.id) == Some(&key) {
+            self.index.remove(&slot.id);
+        }
+        self.parks.remove(&key);
+        self.life.release(1);
+        Some(slot)
+    }
+
+    fn take_all_active(&mut self, key: SlotKey) {
+        while let Some(step) = self.slots.get(key).and_then(|slot| slot.active.keys().next().copied()) {
+            self.take_active(key, step);
+        }
+    }
+
+    /// Notes what of a step is going on.
+    fn set_active(&mut self, key: SlotKey, step: StepAddress, active: Active) {
+        match &active {
+            Active::Delayed(start) => self.timers.set(start.due, Timer::Step(key, step)),
+            Active::Waiting(waiting) => {
+                if let Some(until) = waiting.until {
+                    self.timers.set(until, Timer::Step(key, step));
+                }
+            }
+            Active::Running(_) => self.running += 1,
+            Active::Loading(_) | Active::Queued(_) | Active::Child(_) => {}
+        }
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.set_active(step, active);
+        }
+    }
+
+    /// Ends what of a step is going on: an agent is stopped, a timer is taken back.
+    fn take_active(&mut self, key: SlotKey, step: StepAddress) -> Option<Active> {
+        let active = self.slots.get_mut(key)?.take_active(step)?;
+        match &active {
+            Active::Delayed(start) => self.timers.unset(start.due, Timer::Step(key, step)),
+            Active::Waiting(waiting) => {
+                if let Some(until) = waiting.until {
+                    self.timers.unset(until, Timer::Step(key, step));
+                }
+            }
+            Active::Running(running) => {
+                let agent_id = running.agent_id;
+                self.running -= 1;
+                self.leave_gate(agent_id);
+            }
+            Active::Loading(_) | Active::Queued(_) | Active::Child(_) => {}
+        }
+        Some(active)
+    }
+}

@@ -1,0 +1,200 @@
+//! One run in memory, and what of it is going on.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use tokio::task::AbortHandle;
+use turbocat_domain::{
+    id::{AgentId, ExecutionId, UserId, WorkflowId},
+    port::ClaimedExecution,
+    run::{AwaitedEvent, Run, StartStep, StepAddress},
+};
+
+/// An execution that this worker owns.
+pub(super) struct Slot {
+    pub(super) id: ExecutionId,
+    pub(super) workflow_id: WorkflowId,
+    pub(super) user_id: UserId,
+    pub(super) parent: Option<(ExecutionId, String)>,
+    pub(super) depth: u16,
+    pub(super) started_at: DateTime<Utc>,
+    pub(super) deadline_at: DateTime<Utc>,
+    pub(super) run: Run,
+    /// What is started or waited for.
+    pub(super) active: BTreeMap<StepAddress, Active>,
+    /// How many of them keep it in memory: all but waits, delays and children that are known to be there.
+    busy: usize,
+    /// How many of them wait for events.
+    event_waits: usize,
+    /// When it was last looked up which events have arrived.
+    pub(super) events_read_at: Option<DateTime<Utc>>,
+    /// Whether a timer is set to look again.
+    pub(super) is_rechecked: bool,
+    /// Facts that are recorded and not applied yet.
+    pub(super) unapplied: u32,
+    /// Look-ups of what it waits for that are under way.
+    pub(super) reading: u32,
+    /// Children of it that have ended.
+    pub(super) children_ended: usize,
+    pub(super) phase: Phase,
+}
+
+/// Where an execution is in its stay with this worker.
+pub(super) enum Phase {
+    /// It runs.
+    Running,
+    /// It only waits for children, and stays a moment for them to end.
+    Lingering,
+    /// Its being parked is on its way to storage.
+    Parking,
+    /// Its end is on its way to storage.
+    Finishing {
+        /// Whether storage has refused something of it before.
+        refused: bool,
+    },
+}
+
+/// What of a step is going on.
+pub(super) enum Active {
+    /// It waits for the time of its next attempt.
+    Delayed(StartStep),
+    /// Its agent is being loaded.
+    Loading(StartStep),
+    /// Its agent runs as often as it may.
+    Queued(StartStep),
+    /// Its agent runs.
+    Running(Running),
+    /// A child execution runs.
+    Child(Child),
+    /// It waits for a time or an event.
+    Waiting(Waiting),
+}
+
+/// A running attempt; dropping it stops the attempt.
+pub(super) struct Running {
+    pub(super) attempt: u16,
+    pub(super) agent_id: AgentId,
+    pub(super) task: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A child execution.
+pub(super) struct Child {
+    pub(super) attempt: u16,
+    /// As it is stored with the child.
+    pub(super) path: String,
+    pub(super) id: ExecutionId,
+    /// Whether it is known to be there.
+    pub(super) is_started: bool,
+}
+
+/// A wait.
+pub(super) struct Waiting {
+    pub(super) path: String,
+    pub(super) until: Option<DateTime<Utc>>,
+    pub(super) event: Option<AwaitedEvent>,
+    /// When the last event was received that did not end it.
+    pub(super) seen_until: Option<DateTime<Utc>>,
+}
+
+impl Active {
+    /// The attempt that is going on; 1 for a wait.
+    pub(super) const fn attempt(&self) -> u16 {
+        match self {
+            Self::Delayed(start) | Self::Loading(start) | Self::Queued(start) => start.attempt,
+            Self::Running(running) => running.attempt,
+            Self::Child(child) => child.attempt,
+            Self::Waiting(_) => 1,
+        }
+    }
+}
+
+impl Active {
+    const fn keeps_in_memory(&self) -> bool {
+        match self {
+            Self::Loading(_) | Self::Queued(_) | Self::Running(_) => true,
+            Self::Child(child) => !child.is_started,
+            Self::Delayed(_) | Self::Waiting(_) => false,
+        }
+    }
+
+    const fn waits_for_event(&self) -> bool {
+        matches!(self, Self::Waiting(Waiting { event: Some(_), .. }))
+    }
+}
+
+impl Slot {
+    pub(super) fn new(claimed: &ClaimedExecution, run: Run) -> Self {
+        Self {
+            id: claimed.id,
+            workflow_id: claimed.workflow_id,
+            user_id: claimed.user_id,
+            parent: claimed.parent.clone(),
+            depth: claimed.depth,
+            started_at: claimed.started_at,
+            deadline_at: claimed.deadline_at,
+            run,
+            active: BTreeMap::new(),
+            busy: 0,
+            event_waits: 0,
+            events_read_at: None,
+            is_rechecked: false,
+            unapplied: 0,
+            reading: 0,
+            children_ended: 0,
+            phase: Phase::Running,
+        }
+    }
+
+    /// Notes what of a step is going on.
+    pub(super) fn set_active(&mut self, step: StepAddress, active: Active) {
+        self.take_active(step);
+        self.busy += usize::from(active.keeps_in_memory());
+        self.event_waits += usize::from(active.waits_for_event());
+        self.active.insert(step, active);
+    }
+
+    /// Ends what of a step is going on.
+    pub(super) fn take_active(&mut self, step: StepAddress) -> Option<Active> {
+        let active = self.active.remove(&step)?;
+        self.busy -= usize::from(active.keeps_in_memory());
+        self.event_waits -= usize::from(active.waits_for_event());
+        Some(active)
+    }
+
+    /// Whether only waits, delays and children are going on.
+    pub(super) fn only_waits(&self) -> bool {
+        self.busy == 0 && self.unapplied == 0 && self.reading == 0 && !self.active.is_empty()
+    }
+
+    /// Whether it waits for events.
+    pub(super) const fn waits_for_events(&self) -> bool {
+        self.event_waits > 0
+    }
+
+    /// Whether its facts are still taken in.
+    pub(super) const fn is_live(&self) -> bool {
+        matches!(self.phase, Phase::Running | Phase::Lingering)
+    }
+
+    /// Its children that are going on.
+    pub(super) fn children(&self) -> impl Iterator<Item = &Child> {
+        self.active.values().filter_map(|active| match active {
+            Active::Child(child) => Some(child),
+            _ => None,
+        })
+    }
+
+    /// Its waits for events.
+    pub(super) fn event_waits(&self) -> impl Iterator<Item = (StepAddress, &Waiting, &AwaitedEvent)> {
+        self.active.iter().filter_map(|(step, active)| match active {
+            Active::Waiting(waiting) => waiting.event.as_ref().map(|event| (*step, waiting, event)),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,19 @@
+//! The engine on a store in memory, in virtual time.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "what does not hold in a test fails it"
+)]
+
+mod children;
+mod flows;
+mod life_cycle;
+mod load;
+mod observed;
+mod simulation;
+mod storage;
+mod waits;
+mod world;

@@ -1,0 +1,3 @@
+//! The routes, one file a resource.
+
+pub(crate) mod health;

@@ -1,0 +1,7 @@
+//! The two things that the rules may not make for themselves, and small adapters between the crates.
+
+mod agent_configs;
+mod clock;
+mod ids;
+
+pub(crate) use self::{agent_configs::AgentConfigs, clock::SystemClock, ids::UuidV7};

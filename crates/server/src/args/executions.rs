@@ -1,0 +1,56 @@
+//! `turbocat executions`.
+
+use clap::{Args, Subcommand};
+use turbocat_domain::{execution::ExecutionStatus, execution_log::LogLevel, id::ExecutionId};
+
+/// `turbocat executions`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExecutionsCommand {
+    /// List executions, newest first
+    List(ListArgs),
+    /// Show an execution: its steps, its output or its error
+    Show {
+        /// The execution
+        #[arg(value_name = "EXECUTION")]
+        id: ExecutionId,
+    },
+    /// Print the log of an execution
+    Logs(LogsArgs),
+    /// Cancel an execution
+    Cancel {
+        /// The execution
+        #[arg(value_name = "EXECUTION")]
+        id: ExecutionId,
+    },
+}
+
+/// `turbocat executions list`.
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only executions in this status: pending, running, completed, failed, cancelled or timeout
+    #[arg(long, value_name = "STATUS")]
+    pub(crate) status: Option<ExecutionStatus>,
+    /// Only executions of the active version of this workflow
+    #[arg(long, value_name = "NAME")]
+    pub(crate) workflow: Option<String>,
+    /// How many at most
+    #[arg(long, default_value_t = 20, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) limit: u16,
+}
+
+/// `turbocat executions logs`.
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The execution
+    #[arg(value_name = "EXECUTION")]
+    pub(crate) id: ExecutionId,
+    /// Go on until the execution has ended
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// Only lines of this level and above: debug, info, warn, error or fatal
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) level: Option<LogLevel>,
+    /// Only lines of this step
+    #[arg(long, value_name = "KEY")]
+    pub(crate) step: Option<String>,
+}

@@ -1,0 +1,229 @@
+//! The command line, as types.
+
+mod executions;
+mod run;
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+
+pub(crate) use self::{
+    executions::{ExecutionsCommand, ListArgs, LogsArgs},
+    run::RunArgs,
+};
+
+/// Runs workflows that survive everything: crashes, restarts, deploys.
+#[derive(Debug, Parser)]
+#[command(
+    name = "turbocat",
+    version,
+    about = "Durable workflows on PostgreSQL",
+    long_about = "Runs workflows of agents that survive crashes, restarts and deploys, on nothing but PostgreSQL.\n\n\
+        Without a database URL it uses a PostgreSQL of its own, started from the installed binaries and kept in \
+        the data folder.",
+    after_help = "Begin with:\n  \
+        turbocat run examples/dependency-report.yaml --input @Cargo.lock\n  \
+        turbocat doctor",
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What holds for every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct GlobalArgs {
+    /// The database to use, instead of one of Turbocat's own
+    #[arg(
+        long,
+        env = "DATABASE_URL",
+        hide_env_values = true,
+        global = true,
+        value_name = "URL",
+        help_heading = "Database"
+    )]
+    database_url: Option<String>,
+    /// Where Turbocat's own database lives [default: a folder of the user, or /var/lib/turbocat for root]
+    #[arg(long, env = "TURBOCAT_DATA_DIR", global = true, value_name = "FOLDER", help_heading = "Database")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Install PostgreSQL with the system's package manager if there is none
+    #[arg(long, global = true, help_heading = "Database")]
+    pub(crate) install_postgres: bool,
+    /// Accept a database that can lose what it has acknowledged, because fsync or synchronous commits are off
+    #[arg(long, global = true, help_heading = "Database")]
+    pub(crate) allow_unsafe_database: bool,
+    /// Print for programs: one JSON object a line
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(crate) json: bool,
+    /// What to log to standard error, as `level` or `module=level,…`
+    #[arg(long, env = "RUST_LOG", global = true, value_name = "FILTER", help_heading = "Output")]
+    pub(crate) log: Option<String>,
+}
+
+impl GlobalArgs {
+    /// The database that is named; a variable that is set to nothing names none.
+    pub(crate) fn database_url(&self) -> Option<&str> {
+        self.database_url.as_deref().filter(|url| !url.trim().is_empty())
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Publish a file of agents and workflows, run a workflow of it, and show how it goes
+    Run(RunArgs),
+    /// Serve: run the executions that come in, until Ctrl-C or SIGTERM
+    Up(UpArgs),
+    /// Publish agents and workflows; what is unchanged stays as it is
+    Apply(ApplyArgs),
+    /// Look at executions, or cancel one
+    #[command(subcommand, visible_alias = "exec")]
+    Executions(ExecutionsCommand),
+    /// Change the schema of the database, or say how it stands
+    #[command(subcommand)]
+    Migrate(MigrateCommand),
+    /// Make the first account and the official templates; what is there stays
+    Seed(SeedArgs),
+    /// Look at everything that Turbocat needs, and say what to do about what is missing
+    Doctor,
+}
+
+/// `turbocat up`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    turbocat up\n  \
+    turbocat up --listen 0.0.0.0:8484 --database-url postgres://turbocat@db/turbocat\n\n\
+    The first Ctrl-C (or SIGTERM) ends it cleanly: no new work is taken, what runs may end within the drain time, \
+    and the rest is handed to other processes. A second one ends it at once; nothing is lost then either.")]
+pub(crate) struct UpArgs {
+    /// The address of the HTTP listener: /health and /ready
+    #[arg(long, env = "TURBOCAT_LISTEN", default_value = "127.0.0.1:8484", value_name = "ADDRESS")]
+    pub(crate) listen: SocketAddr,
+    /// How long running steps may take to end after the first Ctrl-C, in seconds
+    #[arg(long, env = "TURBOCAT_DRAIN_TIMEOUT", default_value_t = 20, value_name = "SECONDS")]
+    pub(crate) drain_timeout: u64,
+    /// How many executions this process works on at once
+    #[arg(long, env = "TURBOCAT_EXECUTIONS_MAX", value_name = "COUNT")]
+    pub(crate) executions_max: Option<u32>,
+}
+
+/// `turbocat apply`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    turbocat apply -f workflow.yaml\n  \
+    turbocat apply -f agents.yaml -f workflows.yaml\n\n\
+    All files are one unit: if any document has a problem, all problems are printed and nothing is stored.")]
+pub(crate) struct ApplyArgs {
+    /// A file of documents (YAML, or JSON if it ends in .json); `-` is standard input
+    #[arg(short, long = "file", required = true, value_name = "FILE", num_args = 1..)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// `turbocat migrate`.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum MigrateCommand {
+    /// Bring the schema up to date
+    Up,
+    /// Undo the last migrations. What is stored in the tables that they made is lost
+    Down {
+        /// How many migrations to undo
+        #[arg(default_value_t = 1, value_name = "COUNT")]
+        steps: u32,
+        /// Undo all of them
+        #[arg(long, conflicts_with = "steps")]
+        all: bool,
+        /// Do it: without this, nothing is undone
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Say which migrations are applied, and which are not
+    Status,
+}
+
+/// `turbocat seed`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  TURBOCAT_ADMIN_PASSWORD=… turbocat seed")]
+pub(crate) struct SeedArgs {
+    /// The password of admin@turbocat.dev, if it has none yet. Without one nobody can log in with a password
+    #[arg(long, env = "TURBOCAT_ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    pub(crate) admin_password: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_command_line_has_no_contradictions() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_for_all_commands_stand_before_or_behind_the_command() {
+        for line in ["turbocat --json doctor --data-dir /d", "turbocat doctor --data-dir /d --json"] {
+            let cli = parse(line).unwrap();
+            assert!(cli.global.json, "{line}");
+            assert_eq!(cli.global.data_dir, Some(PathBuf::from("/d")), "{line}");
+        }
+    }
+
+    #[test]
+    fn run_takes_a_file_and_an_input() {
+        let cli = parse("turbocat run w.yaml --input @Cargo.lock --workflow report").unwrap();
+        let Command::Run(run) = cli.command else { panic!("not run") };
+
+        assert_eq!(run.file, PathBuf::from("w.yaml"));
+        assert_eq!((run.input.as_deref(), run.workflow.as_deref()), (Some("@Cargo.lock"), Some("report")));
+        assert!(parse("turbocat run").is_err());
+    }
+
+    #[test]
+    fn apply_takes_files_with_one_flag_or_several() {
+        for line in ["turbocat apply -f a.yaml b.yaml", "turbocat apply -f a.yaml -f b.yaml"] {
+            let Command::Apply(apply) = parse(line).unwrap().command else { panic!("not apply") };
+            assert_eq!(apply.files, [PathBuf::from("a.yaml"), PathBuf::from("b.yaml")]);
+        }
+        assert!(parse("turbocat apply").is_err());
+    }
+
+    #[test]
+    fn up_listens_on_this_machine_alone_unless_told_otherwise() {
+        let Command::Up(up) = parse("turbocat up").unwrap().command else { panic!("not up") };
+
+        assert_eq!(up.listen.to_string(), "127.0.0.1:8484");
+        assert!(parse("turbocat up --listen nowhere").is_err());
+    }
+
+    #[test]
+    fn down_undoes_one_migration_and_only_if_it_is_meant() {
+        let Command::Migrate(command) = parse("turbocat migrate down").unwrap().command else { panic!("not migrate") };
+        assert!(matches!(command, MigrateCommand::Down { steps: 1, all: false, yes: false }));
+        assert!(parse("turbocat migrate down 2 --all").is_err());
+    }
+
+    #[test]
+    fn secrets_of_the_environment_are_not_in_the_help() {
+        let mut secrets = 0;
+        for command in [Cli::command(), SeedArgs::augment_args(clap::Command::new("seed"))] {
+            for argument in command.get_arguments().filter(|argument| argument.get_env().is_some()) {
+                let name = argument.get_id().as_str();
+                let is_secret = name.contains("url") || name.contains("password");
+                assert_eq!(argument.is_hide_env_values_set(), is_secret, "{name}");
+                secrets += usize::from(is_secret);
+            }
+        }
+        assert_eq!(secrets, 2);
+    }
+}

@@ -1,0 +1,48 @@
+//! `turbocat apply`: publishes files.
+
+use std::process::ExitCode;
+
+use serde_json::json;
+use turbocat_application::{Change, Published};
+
+use super::{seed_all, source};
+use crate::{
+    args::{ApplyArgs, GlobalArgs},
+    report,
+    wire::App,
+};
+
+/// Publishes the files, and says what became of each document.
+///
+/// # Errors
+///
+/// If a document has a problem; then nothing is stored.
+pub(super) async fn run(url: &str, global: &GlobalArgs, args: &ApplyArgs) -> anyhow::Result<ExitCode> {
+    let files = source::read_all(&args.files)?;
+    let app = App::prepare(url, global).await?;
+    let actor = seed_all(&app).await?;
+    let published = app.use_cases.publish(actor, &files).await?;
+    for warning in &published.warnings {
+        report::note(format!("warning: {warning}"));
+    }
+    for one in &published.published {
+        print(one, global.json);
+    }
+    app.store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(published: &Published, json: bool) {
+    let Published { kind, name, id, version, change } = published;
+    if json {
+        report::json_line(&json!({
+            "kind": kind.as_str(), "name": name, "id": id, "version": version, "change": change.as_str(),
+        }));
+        return;
+    }
+    let which = match change {
+        Change::Unchanged | Change::Updated => format!(" (version {version})"),
+        Change::Created => String::new(),
+    };
+    report::line(format!("{:<9} {name}: {}{which}", kind.as_str(), change.as_str()));
+}

@@ -1,0 +1,242 @@
+//! `turbocat executions`: what ran, what runs, and why it did not.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use serde_json::{Map, Value, json};
+use turbocat_application::{Actor, Selector};
+use turbocat_domain::{
+    execution::Execution,
+    execution_log::ExecutionLog,
+    id::ExecutionId,
+    port::{CancelOutcome, Cursor, ExecutionFilter, LogFilter, PageRequest, Queries},
+    step_run::{StepOutcome, StepRecord},
+};
+
+use crate::{
+    args::{ExecutionsCommand, GlobalArgs, ListArgs, LogsArgs},
+    report, signals, view,
+    wire::App,
+};
+
+/// How many lines of a log are read at once.
+const LOG_PAGE: u16 = 200;
+/// How often a log that is followed is looked at.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+
+/// Does what is asked about executions.
+///
+/// # Errors
+///
+/// If the execution does not exist, or the database cannot be read.
+pub(super) async fn run(url: &str, global: &GlobalArgs, command: ExecutionsCommand) -> anyhow::Result<ExitCode> {
+    let app = App::connect(url).await?;
+    // Who can start the binary on a database is its administrator. Looking makes nothing.
+    let actor = app.use_cases.administrator().await?.context("there is no account yet: run `turbocat seed`")?;
+    let asked = Asked { app: &app, actor, json: global.json };
+    match command {
+        ExecutionsCommand::List(args) => asked.list(&args).await?,
+        ExecutionsCommand::Show { id } => asked.show(id).await?,
+        ExecutionsCommand::Logs(args) => asked.logs(&args).await?,
+        ExecutionsCommand::Cancel { id } => asked.cancel(id).await?,
+    }
+    app.store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who asks, and in which form the answer is wanted.
+struct Asked<'a> {
+    app: &'a App,
+    actor: Actor,
+    json: bool,
+}
+
+impl Asked<'_> {
+    async fn list(&self, args: &ListArgs) -> anyhow::Result<()> {
+        let workflow = match &args.workflow {
+            Some(name) => Some(self.app.use_cases.workflow(self.actor, &Selector::Name(name.clone())).await?.id),
+            None => None,
+        };
+        let filter = ExecutionFilter { user: None, workflow, status: args.status };
+        let page = PageRequest { limit: args.limit, after: None };
+        let executions = self.app.store.executions().list(&filter, page).await?.items;
+        if self.json {
+            for execution in &executions {
+                report::json_line(&described(execution));
+            }
+            return Ok(());
+        }
+        let mut rows = Vec::with_capacity(executions.len());
+        for execution in &executions {
+            rows.push(vec![
+                execution.id.to_string(),
+                execution.status.to_string(),
+                self.workflow_name(execution).await?,
+                format!("{}/{}", execution.steps_completed, execution.steps_total),
+                took(execution),
+                execution.created_at.format("%Y-%m-%d %H:%M:%S").to_string(),
+            ]);
+        }
+        report::line(view::table(&["execution", "status", "workflow", "steps", "took", "accepted (UTC)"], &rows));
+        Ok(())
+    }
+
+    async fn show(&self, id: ExecutionId) -> anyhow::Result<()> {
+        let execution = self.app.use_cases.execution(self.actor, id).await?;
+        let records = self.app.store.executions().step_records(id).await?;
+        if self.json {
+            let mut shown = described(&execution);
+            shown.insert("input".to_owned(), execution.input_data);
+            shown.insert("output".to_owned(), execution.output_data);
+            shown.insert("steps".to_owned(), records.iter().map(described_step).collect());
+            report::json_line(&shown);
+            return Ok(());
+        }
+        report::line(format!("{}  {}", execution.id, execution.status));
+        report::line(format!("workflow {}", self.workflow_name(&execution).await?));
+        report::line(format!(
+            "accepted {} UTC, took {}\n",
+            execution.created_at.format("%Y-%m-%d %H:%M:%S"),
+            took(&execution)
+        ));
+        let rows: Vec<_> = records.iter().map(step_row).collect();
+        report::line(view::table(&["step", "attempt", "status", "took", ""], &rows));
+        if let Some(message) = &execution.error_message {
+            let place = execution.error_stack.as_deref().map(|path| format!(" at `{path}`")).unwrap_or_default();
+            report::line(format!(
+                "\nerror{place}: {message} [{}]",
+                execution.error_code.as_deref().unwrap_or("failed")
+            ));
+        } else if execution.status.is_terminal() {
+            report::line("\noutput");
+            report::pretty(&execution.output_data);
+        }
+        Ok(())
+    }
+
+    async fn logs(&self, args: &LogsArgs) -> anyhow::Result<()> {
+        let stop = signals::shutdown_token()?;
+        let filter = LogFilter { min_level: args.level, step_key: args.step.clone() };
+        let mut after = None;
+        loop {
+            // Looked at before the log: what is written later than the end is in the log by then.
+            let ended = self.app.use_cases.execution(self.actor, args.id).await?.status.is_terminal();
+            after = self.print_log(args.id, &filter, after).await?;
+            if ended || !args.follow {
+                return Ok(());
+            }
+            tokio::select! {
+                () = tokio::time::sleep(FOLLOW_EVERY) => {}
+                () = stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    /// Prints the log from there on, and returns where it ended.
+    async fn print_log(
+        &self,
+        id: ExecutionId,
+        filter: &LogFilter,
+        mut after: Option<Cursor>,
+    ) -> anyhow::Result<Option<Cursor>> {
+        loop {
+            let page = PageRequest { limit: LOG_PAGE, after };
+            let page = self.app.store.executions().logs(id, filter, page).await?;
+            page.items.iter().for_each(|line| self.print_line(line));
+            if let Some(last) = page.items.last() {
+                after = Some(Cursor { created_at: last.created_at, id: last.id.as_uuid() });
+            }
+            if page.next.is_none() {
+                return Ok(after);
+            }
+        }
+    }
+
+    fn print_line(&self, line: &ExecutionLog) {
+        let step = line.step_key.as_ref().map(ToString::to_string);
+        if self.json {
+            report::json_line(&json!({
+                "at": line.created_at, "level": line.level, "step": step, "status": line.step_status,
+                "message": line.message, "metadata": line.metadata,
+            }));
+            return;
+        }
+        let at = line.created_at.format("%H:%M:%S%.3f");
+        report::line(format!("{at} {:<5} {:<24} {}", line.level, step.unwrap_or_default(), line.message));
+    }
+
+    async fn cancel(&self, id: ExecutionId) -> anyhow::Result<()> {
+        let outcome = self.app.use_cases.cancel_execution(self.actor, id).await?;
+        // Its owner may be another process; it looks by itself, only later.
+        self.app.store.hint().await?;
+        let (word, sentence) = match outcome {
+            CancelOutcome::Requested => ("requested", "will be cancelled"),
+            CancelOutcome::Ended => ("ended", "had ended before"),
+            CancelOutcome::Unknown => ("unknown", "does not exist"),
+        };
+        if self.json {
+            report::json_line(&json!({ "execution": id.to_string(), "cancel": word }));
+        } else {
+            report::line(format!("{id} {sentence}"));
+        }
+        Ok(())
+    }
+
+    async fn workflow_name(&self, execution: &Execution) -> anyhow::Result<String> {
+        let workflow = self.app.store.workflows().get(execution.workflow_id).await?;
+        Ok(format!("{} v{}", workflow.name, workflow.version))
+    }
+}
+
+fn took(execution: &Execution) -> String {
+    execution.duration_ms.map_or_else(|| "-".to_owned(), |ms| view::duration(u64::from(ms)))
+}
+
+fn described(execution: &Execution) -> Map<String, Value> {
+    let described = json!({
+        "execution": execution.id.to_string(),
+        "workflow_id": execution.workflow_id.to_string(),
+        "status": execution.status,
+        "trigger": execution.trigger_type,
+        "steps_completed": execution.steps_completed,
+        "steps_failed": execution.steps_failed,
+        "steps_total": execution.steps_total,
+        "duration_ms": execution.duration_ms,
+        "accepted_at": execution.created_at,
+        "started_at": execution.started_at,
+        "completed_at": execution.completed_at,
+        "error": execution.error_message,
+        "error_code": execution.error_code,
+        "error_at": execution.error_stack,
+    });
+    described.as_object().cloned().unwrap_or_default()
+}
+
+fn described_step(record: &StepRecord) -> Value {
+    let (output, error, reason) = match &record.outcome {
+        StepOutcome::Completed(output) => (Some(output), None, None),
+        StepOutcome::Failed(error) => (None, Some(error), None),
+        StepOutcome::Skipped(reason) => (None, None, Some(reason)),
+        StepOutcome::Running => (None, None, None),
+    };
+    json!({
+        "path": record.path, "attempt": record.attempt, "status": record.outcome.status(), "output": output,
+        "error": error, "reason": reason, "started_at": record.started_at, "ended_at": record.ended_at,
+    })
+}
+
+fn step_row(record: &StepRecord) -> Vec<String> {
+    let took = record.ended_at.map(|ended_at| (ended_at - record.started_at).num_milliseconds());
+    let note = match &record.outcome {
+        StepOutcome::Failed(error) => error.to_string(),
+        StepOutcome::Skipped(reason) => reason.as_str().to_owned(),
+        StepOutcome::Running | StepOutcome::Completed(_) => String::new(),
+    };
+    vec![
+        record.path.clone(),
+        record.attempt.to_string(),
+        record.outcome.status().to_string(),
+        took.map_or_else(|| "-".to_owned(), |ms| view::duration(u64::try_from(ms).unwrap_or_default())),
+        note,
+    ]
+}

@@ -1,0 +1,64 @@
+//! The commands, one file each.
+
+mod apply;
+mod doctor;
+mod executions;
+mod input;
+mod migrate;
+mod run;
+mod seed;
+mod source;
+mod up;
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use turbocat_application::{Actor, Argon2Hasher};
+
+use crate::{
+    args::{Cli, Command, GlobalArgs},
+    database::OpenDatabase,
+    wire::App,
+};
+
+/// Runs the command that was given.
+///
+/// # Errors
+///
+/// Why it could not be done.
+pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Run(args) => {
+            // What can be refused without a database is refused before one is started.
+            let prepared = run::Prepared::read(&args)?;
+            on_database(&global, async |url| run::run(url, &global, prepared).await)
+        }
+        Command::Up(args) => on_database(&global, async |url| up::run(url, &global, &args).await),
+        Command::Apply(args) => on_database(&global, async |url| apply::run(url, &global, &args).await),
+        Command::Executions(command) => on_database(&global, async |url| executions::run(url, &global, command).await),
+        Command::Migrate(command) => on_database(&global, async |url| migrate::run(url, &global, command).await),
+        Command::Seed(args) => on_database(&global, async |url| seed::run(url, &global, &args).await),
+        Command::Doctor => doctor::run(&global),
+    }
+}
+
+/// Finds or starts the database, and does some work on its address.
+fn on_database(
+    global: &GlobalArgs,
+    work: impl AsyncFnOnce(&str) -> anyhow::Result<ExitCode>,
+) -> anyhow::Result<ExitCode> {
+    // Before there are threads: opening a cluster of our own forks.
+    let database = OpenDatabase::open(global)?;
+    let runtime = tokio::runtime::Runtime::new().context("no threads are to be had")?;
+    let ended = runtime.block_on(work(&database.url));
+    // A blocking call that hangs must not keep the process.
+    runtime.shutdown_background();
+    ended
+}
+
+/// The account that the command line acts for, made if it is missing: who can start the binary on a database is its
+/// administrator.
+async fn seed_all(app: &App) -> anyhow::Result<Actor> {
+    Ok(app.use_cases.seed(None, &Argon2Hasher).await?.admin)
+}

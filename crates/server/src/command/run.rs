@@ -1,0 +1,206 @@
+//! `turbocat run`: from a file to an output, with everything in between.
+
+use std::{process::ExitCode, time::Duration};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use tokio::{
+    sync::broadcast::{Receiver, error::RecvError},
+    time::{self, MissedTickBehavior},
+};
+use tokio_util::sync::CancellationToken;
+use turbocat_application::{Actor, Reading, Selector, SourceFile, StartExecution};
+use turbocat_domain::{
+    execution::{Execution, ExecutionStatus, TriggerType},
+    id::ExecutionId,
+    port::IdGenerator,
+    step_run::StepError,
+};
+use turbocat_engine::{Engine, EngineOptions, Progress};
+
+use super::{input, seed_all, source};
+use crate::{
+    adapter::UuidV7,
+    args::{GlobalArgs, RunArgs},
+    report, signals,
+    view::{self, Accepted, Ended, Steps, View},
+    wire::App,
+};
+
+/// How often what moves is drawn again.
+const TICK: Duration = Duration::from_millis(100);
+/// How often the database is asked whether the execution has ended: the truth, should its progress get lost.
+const ASK: Duration = Duration::from_secs(1);
+/// How long the engine may take to hand back what else it holds.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What is to be run, read and checked as far as that goes without a database.
+pub(super) struct Prepared {
+    file: SourceFile,
+    workflow: String,
+    input: Value,
+}
+
+impl Prepared {
+    /// Reads the file and the input.
+    ///
+    /// # Errors
+    ///
+    /// If one of them cannot be read, has problems, or leaves open which workflow is meant.
+    pub(super) fn read(args: &RunArgs) -> anyhow::Result<Self> {
+        let file = source::read(&args.file)?;
+        let reading = Reading::read(std::slice::from_ref(&file))?;
+        let workflow = choose(&reading, args.workflow.as_deref())?;
+        let input = input::read(args.input.as_deref())?;
+        Ok(Self { file, workflow, input })
+    }
+}
+
+/// The workflow that is meant: the one that is named, else the only one that nothing in the file calls.
+fn choose(reading: &Reading, named: Option<&str>) -> anyhow::Result<String> {
+    let all = reading.workflows();
+    match (named, reading.entry_workflows().as_slice()) {
+        (Some(name), _) if all.contains(&name) => Ok(name.to_owned()),
+        (Some(name), _) => bail!("there is no workflow `{name}` in the file, but {}", list(&all)),
+        (None, [only]) => Ok((*only).to_owned()),
+        (None, _) if all.is_empty() => bail!("there is no workflow in the file"),
+        (None, _) => bail!("the file has several workflows, choose with --workflow: {}", list(&all)),
+    }
+}
+
+fn list(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// Publishes, starts, and shows how it goes.
+///
+/// # Errors
+///
+/// If the execution could not be accepted. How it ended is in the exit code.
+pub(super) async fn run(url: &str, global: &GlobalArgs, prepared: Prepared) -> anyhow::Result<ExitCode> {
+    let stop = signals::shutdown_token()?;
+    let app = App::prepare(url, global).await?;
+    let actor = seed_all(&app).await?;
+    let published = app.use_cases.publish(actor, std::slice::from_ref(&prepared.file)).await?;
+    for warning in &published.warnings {
+        report::note(format!("warning: {warning}"));
+    }
+
+    let name = format!("run {}", std::process::id());
+    let engine = app.start_engine(EngineOptions { name, ..EngineOptions::default() }).await?;
+    let outcome = start_and_follow(&app, &engine, (actor, prepared), (&stop, view::choose(global.json))).await;
+    engine.drain(DRAIN).await;
+    app.store.close().await;
+    outcome
+}
+
+async fn start_and_follow(
+    app: &App,
+    engine: &Engine,
+    (actor, prepared): (Actor, Prepared),
+    (stop, mut view): (&CancellationToken, Box<dyn View>),
+) -> anyhow::Result<ExitCode> {
+    let id = ExecutionId::from_uuid(UuidV7.next());
+    let handle = engine.handle();
+    // From before it exists: nothing of it is missed.
+    let progress = handle.watch(id);
+    let request = StartExecution {
+        id,
+        workflow: Selector::Name(prepared.workflow.clone()),
+        input: prepared.input,
+        trigger_type: TriggerType::Manual,
+        trigger_data: json!({ "source": "command line" }),
+    };
+    app.use_cases.start_execution(actor, &handle, request).await?;
+    view.accepted(&Accepted { id, workflow: prepared.workflow });
+
+    let mut follower = Follower { app, actor, id, view };
+    let ended = tokio::select! {
+        ended = follower.follow(progress) => Some(ended?),
+        () = stop.cancelled() => None,
+    };
+    Ok(follower.close(ended))
+}
+
+/// Follows one execution to its end.
+struct Follower<'a> {
+    app: &'a App,
+    actor: Actor,
+    id: ExecutionId,
+    view: Box<dyn View>,
+}
+
+impl Follower<'_> {
+    async fn follow(&mut self, mut progress: Receiver<Progress>) -> anyhow::Result<Execution> {
+        let (mut tick, mut ask) = (time::interval(TICK), time::interval(ASK));
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        ask.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                event = progress.recv() => match event {
+                    Ok(Progress::Step(step)) => self.view.step(&step),
+                    Ok(Progress::Finished(_)) => return self.read().await,
+                    // Who looks on too slowly misses something, and the end of the engine is not that of the execution.
+                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Closed) => return self.wait(&mut ask).await,
+                },
+                _ = tick.tick() => self.view.tick(),
+                _ = ask.tick() => {
+                    let execution = self.read().await?;
+                    if execution.status.is_terminal() {
+                        return Ok(execution);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks the database until the execution has ended.
+    async fn wait(&self, ask: &mut time::Interval) -> anyhow::Result<Execution> {
+        loop {
+            ask.tick().await;
+            let execution = self.read().await?;
+            if execution.status.is_terminal() {
+                return Ok(execution);
+            }
+        }
+    }
+
+    async fn read(&self) -> anyhow::Result<Execution> {
+        self.app.use_cases.execution(self.actor, self.id).await.context("the execution cannot be read")
+    }
+
+    fn close(&mut self, ended: Option<Execution>) -> ExitCode {
+        let Some(execution) = ended else {
+            let reason = format!("{} goes on when `turbocat up` runs; nothing is lost", self.id);
+            self.view.left(&reason);
+            return ExitCode::FAILURE;
+        };
+        let completed = execution.status == ExecutionStatus::Completed;
+        self.view.ended(&ended_of(execution));
+        if completed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+/// How an execution ended, for the views.
+fn ended_of(execution: Execution) -> Ended {
+    let error = (execution.status != ExecutionStatus::Completed).then(|| StepError {
+        origin: execution.error_stack.clone(),
+        ..StepError::permanent(
+            execution.error_code.clone().unwrap_or_else(|| execution.status.to_string()),
+            execution.error_message.clone().unwrap_or_else(|| "the execution did not complete".to_owned()),
+        )
+    });
+    Ended {
+        id: execution.id,
+        status: execution.status,
+        output: execution.output_data,
+        error,
+        steps: Steps {
+            completed: execution.steps_completed,
+            failed: execution.steps_failed,
+            total: execution.steps_total,
+        },
+        duration_ms: execution.duration_ms.map(u64::from).unwrap_or_default(),
+    }
+}

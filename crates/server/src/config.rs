@@ -1,0 +1,83 @@
+//! What the environment says besides the command line.
+
+use std::env;
+
+use anyhow::Context;
+use turbocat_agents::{AgentsConfig, EgressPolicy, LlmConfig, NamedSecret, Secret, Secrets};
+
+/// The most child processes at once: each is bounded by its own limits, together they are bounded by this.
+const CHILDREN_MAX: usize = 16;
+
+/// A secret of agents is a variable of this prefix, and another that names the hosts that it may be sent to.
+const SECRET_PREFIX: &str = "TURBOCAT_SECRET_";
+const HOSTS_SUFFIX: &str = "_HOSTS";
+
+/// What the agents are given: the operator's language model, and where requests may go.
+///
+/// # Errors
+///
+/// If `TURBOCAT_EGRESS_ALLOW` has a rule that is none.
+pub(crate) fn agents() -> anyhow::Result<AgentsConfig> {
+    let allowed = variable("TURBOCAT_EGRESS_ALLOW").unwrap_or_default();
+    let rules = allowed.split(',').map(str::trim).filter(|rule| !rule.is_empty());
+    Ok(AgentsConfig {
+        child_program: env::current_exe().context("the path of this program is not known")?,
+        children_max: CHILDREN_MAX,
+        egress: EgressPolicy::allowing(rules).context("TURBOCAT_EGRESS_ALLOW")?,
+        llm: llm(),
+        secrets: secrets(env::vars()),
+    })
+}
+
+/// The language model that the operator provides, by the names that its own clients use.
+fn llm() -> LlmConfig {
+    LlmConfig {
+        base_url: variable("OPENAI_BASE_URL"),
+        api_key: variable("OPENAI_API_KEY").map(Secret::new),
+        model: variable("OPENAI_MODEL"),
+    }
+}
+
+/// The secrets: `TURBOCAT_SECRET_GITHUB=…` with `TURBOCAT_SECRET_GITHUB_HOSTS=api.github.com,…` is what
+/// `${{ secrets.GITHUB }}` means. A secret without hosts can be sent nowhere.
+fn secrets(variables: impl Iterator<Item = (String, String)>) -> Secrets {
+    let mut secrets = Secrets::new();
+    for (name, value) in variables {
+        let Some(name) = name.strip_prefix(SECRET_PREFIX) else { continue };
+        let named = name.strip_suffix(HOSTS_SUFFIX);
+        let empty = || NamedSecret { value: Secret::new(""), hosts: Vec::new() };
+        let secret = secrets.entry(named.unwrap_or(name).to_owned()).or_insert_with(empty);
+        match named {
+            Some(_) => secret.hosts = value.split(',').map(|host| host.trim().to_owned()).collect(),
+            None => secret.value = Secret::new(value),
+        }
+    }
+    secrets.retain(|_, secret| secret.value != Secret::new(""));
+    secrets
+}
+
+/// A variable that is set to something.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_a_variable_and_its_hosts() {
+        let variables = [
+            ("TURBOCAT_SECRET_GITHUB_HOSTS", "api.github.com, example.com"),
+            ("TURBOCAT_SECRET_GITHUB", "t0ken"),
+            ("TURBOCAT_SECRET_LOST_HOSTS", "example.com"),
+            ("HOME", "/root"),
+        ];
+        let secrets = secrets(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+
+        let names: Vec<_> = secrets.keys().collect();
+        assert_eq!(names, ["GITHUB"]);
+        assert_eq!(secrets["GITHUB"].hosts, ["api.github.com", "example.com"]);
+        assert_eq!(secrets["GITHUB"].value, Secret::new("t0ken"));
+    }
+}

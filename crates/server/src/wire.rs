@@ -1,0 +1,101 @@
+//! The composition root: every adapter is made here, and nowhere else. Read it from the top down.
+
+use std::{convert::Infallible, sync::Arc};
+
+use anyhow::Context;
+use turbocat_agents::Agents;
+use turbocat_application::{Ports, UseCases};
+use turbocat_engine::{Engine, EngineHandle, EngineOptions};
+use turbocat_persistence::{ConnectOptions, PgStore};
+use turbocat_schema::JsonSchemas;
+
+use crate::{
+    adapter::{AgentConfigs, SystemClock, UuidV7},
+    args::GlobalArgs,
+    config, database,
+};
+
+/// What commands work with.
+pub(crate) struct App {
+    /// The store, for what has no use case of its own.
+    pub(crate) store: PgStore,
+    /// The use cases.
+    pub(crate) use_cases: UseCases,
+    schemas: Arc<JsonSchemas>,
+    agents: Arc<Agents>,
+}
+
+impl App {
+    /// Connects to a database whose schema is current, and puts the use cases on it.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be reached, or its schema is not that of this binary.
+    pub(crate) async fn connect(url: &str) -> anyhow::Result<Self> {
+        let store = PgStore::connect(&ConnectOptions::new(url)).await.context("the database cannot be reached")?;
+        turbocat_migration::ensure_current(url)
+            .await
+            .context("run `turbocat migrate up` first, or the version of Turbocat that fits")?;
+        let schemas = Arc::new(JsonSchemas::default());
+        let agents = Arc::new(Agents::new(config::agents()?)?);
+        let use_cases = UseCases::new(Ports {
+            store: Arc::new(store.clone()),
+            queries: Arc::new(store.clone()),
+            queue: Arc::new(store.clone()),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(UuidV7),
+            schemas: Arc::clone(&schemas) as _,
+            agent_configs: Arc::new(AgentConfigs(Arc::clone(&agents))),
+        });
+        Ok(Self { store, use_cases, schemas, agents })
+    }
+
+    /// Brings the schema up to date, connects, and refuses a database that loses what it has acknowledged.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::connect`], and if the migrations fail or the database is not safe.
+    pub(crate) async fn prepare(url: &str, global: &GlobalArgs) -> anyhow::Result<Self> {
+        for name in turbocat_migration::up(url).await.context("the schema could not be brought up to date")? {
+            tracing::info!(name, "migrated");
+        }
+        let app = Self::connect(url).await?;
+        database::ensure_safe(&app.store.settings().await?, global)?;
+        Ok(app)
+    }
+
+    /// Starts an engine on the store.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot register itself.
+    pub(crate) async fn start_engine(&self, options: EngineOptions) -> anyhow::Result<Engine> {
+        let ports = turbocat_engine::Ports {
+            workers: Arc::new(self.store.clone()),
+            queue: Arc::new(self.store.clone()),
+            journal: Arc::new(self.store.clone()),
+            events: Arc::new(self.store.clone()),
+            logs: Arc::new(self.store.clone()),
+            counters: Arc::new(self.store.clone()),
+            queries: Arc::new(self.store.clone()),
+            runner: Arc::clone(&self.agents) as _,
+            schemas: Arc::clone(&self.schemas) as _,
+            ids: Arc::new(UuidV7),
+        };
+        Engine::start(options, ports).await.context("the engine does not start")
+    }
+
+    /// Lets what other processes do be seen at once instead of at the next poll: an execution that they leave to
+    /// others, a cancel. Goes on for ever.
+    ///
+    /// # Errors
+    ///
+    /// If the hints cannot be listened to.
+    pub(crate) async fn wake_on_hints(&self, engine: EngineHandle) -> anyhow::Result<Infallible> {
+        let mut hints = self.store.wakeups().await.context("hints of other processes cannot be listened to")?;
+        loop {
+            hints.next().await;
+            engine.wake();
+        }
+    }
+}

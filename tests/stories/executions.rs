@@ -1,0 +1,62 @@
+//! `turbocat executions`.
+
+use crate::{
+    documents::{BOOM, COUNT, FOR_EVER},
+    turbocat::{Folder, Turbocat},
+};
+
+#[tokio::test]
+async fn executions_are_listed_shown_and_have_a_log() {
+    let turbocat = Turbocat::with_database().await;
+    let folder = Folder::new("executions");
+    let (count, boom) = (folder.write("count.yaml", COUNT), folder.write("boom.yaml", BOOM));
+    turbocat.run(&["run", &count, "--input", r#"{"text": "a b"}"#]).await.success();
+    turbocat.run(&["run", &boom]).await.failure();
+
+    let listed = turbocat.run(&["executions", "list", "--json"]).await.success().values();
+    let statuses: Vec<_> = listed.iter().map(|execution| execution["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["failed", "completed"]);
+    let failed = turbocat.run(&["executions", "list", "--status", "failed"]).await.success().stdout;
+    assert!(failed.contains("boom v1") && !failed.contains("count v1"), "{failed}");
+
+    let failed_id = listed[0]["execution"].as_str().unwrap();
+    let shown = turbocat.run(&["executions", "show", failed_id]).await.success().stdout;
+    assert!(shown.contains("kaboom") && shown.contains("error at `boom`"), "{shown}");
+    let completed_id = listed[1]["execution"].as_str().unwrap();
+    let shown = turbocat.run(&["executions", "show", completed_id, "--json"]).await.success().value();
+    assert_eq!((&shown["output"]["words"], &shown["steps"][0]["path"]), (&2.into(), &"words".into()));
+
+    let log = turbocat.run(&["executions", "logs", failed_id, "--follow"]).await.success().stdout;
+    assert!(log.contains("this will not end well"), "{log}");
+    let errors = turbocat.run(&["executions", "logs", failed_id, "--level", "error", "--json"]).await.success();
+    assert!(!errors.values().is_empty() && !errors.stdout.contains("this will not end well"), "{}", errors.stdout);
+}
+
+#[tokio::test]
+async fn an_execution_that_is_not_there_is_not_found() {
+    let turbocat = Turbocat::with_database().await;
+    turbocat.run(&["seed"]).await.success();
+
+    let answer = turbocat.run(&["executions", "show", "exe_00000000000000000000000000000000"]).await.failure();
+
+    assert!(answer.stderr.contains("there is no execution"), "{}", answer.stderr);
+    assert_eq!(turbocat.run(&["executions", "show", "nonsense"]).await.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn an_execution_that_waits_for_ever_can_be_cancelled() {
+    let turbocat = Turbocat::with_database().await;
+    let folder = Folder::new("cancel");
+    let file = folder.write("for-ever.yaml", FOR_EVER);
+    let mut run = turbocat.start(&["run", &file, "--json"]);
+    let accepted = run.line(|event| event["event"] == "accepted").await;
+    let id = accepted["execution"].as_str().unwrap();
+
+    turbocat.run(&["executions", "cancel", id]).await.success();
+
+    let ended = run.line(|event| event["event"] == "ended").await;
+    assert_eq!(ended["status"], "cancelled");
+    assert_eq!(run.end().await.code(), Some(1));
+    let again = turbocat.run(&["executions", "cancel", id, "--json"]).await.success().value();
+    assert_eq!(again["cancel"], "ended");
+}

@@ -1,0 +1,20 @@
+//! Stories: the real binary, a real PostgreSQL, real processes that are killed.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "these are tests, helpers included"
+)]
+
+mod apply;
+mod crash;
+mod doctor;
+mod documents;
+mod embedded;
+mod executions;
+mod migrate;
+mod run;
+mod turbocat;
+mod up;
