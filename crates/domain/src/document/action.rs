@@ -242,13 +242,12 @@ impl LoopStep {
             "items" => Some(LoopSource::Items(field.value.clone())),
             _ => field.cel().map(LoopSource::While),
         });
-        let max_iterations = match config.get("max_iterations") {
-            Some(field) => field.number(1..=LOOP_ROUNDS_MAX),
-            None => {
-                let message = "`max_iterations` is missing: a loop needs a bound";
-                config.sink.add("loop_without_bound", config.path.clone(), message);
-                None
-            }
+        let max_iterations = if let Some(field) = config.get("max_iterations") {
+            field.number(1..=LOOP_ROUNDS_MAX)
+        } else {
+            let message = "`max_iterations` is missing: a loop needs a bound";
+            config.sink.add("loop_without_bound", config.path.clone(), message);
+            None
         };
         let body = read_body(config).unwrap_or_default();
         let break_if = config.get("break_if").and_then(|field| field.cel());

@@ -21,6 +21,7 @@ mod failure;
 mod functions;
 mod meter;
 mod nearest;
+mod rewrite;
 
 use std::{
     collections::BTreeSet,
@@ -104,7 +105,7 @@ impl ExpressionError {
 #[derive(Clone)]
 pub struct Expression {
     source: String,
-    program: Program,
+    program: Arc<Program>,
 }
 
 impl fmt::Debug for Expression {
@@ -130,7 +131,7 @@ impl Expression {
         }
         let program = without_panic(|| compile::compile(&source))
             .unwrap_or_else(|| Err(ExpressionError::invalid("this is not a CEL expression")))?;
-        Ok(Self { source, program })
+        Ok(Self { source, program: Arc::new(program) })
     }
 
     /// The text that it was parsed from.
@@ -141,7 +142,7 @@ impl Expression {
 
     /// What it refers to.
     #[must_use]
-    pub const fn references(&self) -> &References {
+    pub fn references(&self) -> &References {
         &self.program.references
     }
 

@@ -41,13 +41,13 @@ fn what_is_as_by_default_is_not_written() {
 #[test]
 fn documents_that_mean_the_same_are_equal_and_others_are_not() {
     let one = of(
-        json!([agent("a", &[]), agent("b", &[]), {"key": "c", "type": "agent", "agent": "a", "depends_on": ["a", "b"], "if": "${{ input.x == 1 }}"}]),
+        &json!([agent("a", &[]), agent("b", &[]), {"key": "c", "type": "agent", "agent": "a", "depends_on": ["a", "b"], "if": "${{ input.x == 1 }}"}]),
     );
     let other = of(
-        json!([agent("a", &[]), agent("b", &[]), {"key": "c", "type": "agent", "agent": "a", "depends_on": ["b", "a"], "if": " input.x == 1", "retry_count": 0}]),
+        &json!([agent("a", &[]), agent("b", &[]), {"key": "c", "type": "agent", "agent": "a", "depends_on": ["b", "a"], "if": " input.x == 1", "retry_count": 0}]),
     );
     let different = of(
-        json!([agent("a", &[]), agent("b", &[]), {"key": "c", "type": "agent", "agent": "a", "depends_on": ["b", "a"], "if": "input.x == 2"}]),
+        &json!([agent("a", &[]), agent("b", &[]), {"key": "c", "type": "agent", "agent": "a", "depends_on": ["b", "a"], "if": "input.x == 2"}]),
     );
 
     assert_eq!(parse(&one), parse(&other));
@@ -99,7 +99,7 @@ fn documents() -> impl Strategy<Value = Value> {
             document.push(step);
         }
         document.append(&mut extra);
-        of(json!(document))
+        of(&json!(document))
     })
 }
 

@@ -1,7 +1,5 @@
 //! What a document may not do: one test a rule.
 
-use proptest::prelude::*;
-
 use super::*;
 
 #[test]
@@ -54,49 +52,45 @@ fn a_document_needs_a_name_and_steps() {
     assert_eq!(found(&json!([])), ["wrong_type "]);
     assert_eq!(found(&json!({"name": "w", "steps": []})), ["invalid_value steps"]);
     assert_eq!(found(&json!({"name": "w", "steps": {}})), ["wrong_type steps"]);
-    assert_eq!(found(&of(json!([{}]))), ["missing_key steps[0]", "missing_key steps[0]"]);
+    assert_eq!(found(&of(&json!([{}]))), ["missing_key steps[0]", "missing_key steps[0]"]);
     assert_eq!(
-        found(&of(json!([{"key": "A b", "type": "agnt"}]))),
+        found(&of(&json!([{"key": "A b", "type": "agnt"}]))),
         ["invalid_value steps[0].key", "invalid_value steps[0].type"]
     );
-    assert_eq!(found(&of(json!([{"key": "a", "type": "loop"}]))), ["missing_key steps[0]"]);
-    assert_eq!(found(&of(json!([{"key": "a", "type": "agent"}]))), ["missing_key steps[0]"]);
+    assert_eq!(found(&of(&json!([{"key": "a", "type": "loop"}]))), ["missing_key steps[0]"]);
+    assert_eq!(found(&of(&json!([{"key": "a", "type": "agent"}]))), ["missing_key steps[0]"]);
 }
 
 #[test]
 fn a_key_is_used_once_and_a_step_that_cannot_be_read_is_one_problem() {
-    assert_eq!(found(&of(json!([agent("a", &[]), agent("a", &[])]))), ["duplicate_key steps[1].key"]);
-    let unreadable = of(json!([{"key": "a", "type": "agnt"}, agent("b", &["a"])]));
+    assert_eq!(found(&of(&json!([agent("a", &[]), agent("a", &[])]))), ["duplicate_key steps[1].key"]);
+    let unreadable = of(&json!([{"key": "a", "type": "agnt"}, agent("b", &["a"])]));
     assert_eq!(found(&unreadable), ["invalid_value steps[0].type"]);
 }
 
 #[test]
 fn a_cycle_is_told_with_its_steps_in_order() {
-    let document = of(json!([agent("a", &["c"]), agent("b", &["a"]), agent("c", &["b"]), agent("d", &["c"])]));
+    let document = of(&json!([agent("a", &["c"]), agent("b", &["a"]), agent("c", &["b"]), agent("d", &["c"])]));
 
     assert_eq!(message(&document), "these steps wait for one another: a -> b -> c -> a");
-    assert_eq!(found(&of(json!([agent("a", &["a"])]))), ["dependency_on_itself steps[0].depends_on"]);
-    assert_eq!(found(&of(json!([agent("a", &["b"])]))), ["unknown_step steps[0].depends_on"]);
+    assert_eq!(found(&of(&json!([agent("a", &["a"])]))), ["dependency_on_itself steps[0].depends_on"]);
+    assert_eq!(found(&of(&json!([agent("a", &["b"])]))), ["unknown_step steps[0].depends_on"]);
     assert_eq!(
-        found(&of(json!([agent("a", &[]), agent("b", &["a", "a"])]))),
+        found(&of(&json!([agent("a", &[]), agent("b", &["a", "a"])]))),
         ["duplicate_step steps[1].depends_on[1]"]
     );
     assert_eq!(
-        message(&of(json!([agent("fetch", &[]), agent("b", &["fecth"])]))),
+        message(&of(&json!([agent("fetch", &[]), agent("b", &["fecth"])]))),
         "there is no step `fecth`; did you mean `fetch`?"
     );
 }
 
-fn container(key: &str, body: &[&str]) -> Value {
-    json!({"key": key, "type": "loop", "config": {"items": [1], "max_iterations": 2, "body": body}})
-}
-
 #[test]
 fn a_dependency_stays_in_its_body_and_the_message_says_what_to_write() {
-    let out = of(json!([container("l", &["a"]), agent("a", &[]), agent("b", &["a"])]));
-    let into = of(json!([container("l", &["a"]), agent("a", &["b"]), agent("b", &[])]));
+    let out = of(&json!([container("l", &["a"]), agent("a", &[]), agent("b", &["a"])]));
+    let into = of(&json!([container("l", &["a"]), agent("a", &["b"]), agent("b", &[])]));
     let own = of(
-        json!([{"key": "l", "type": "loop", "depends_on": ["a"], "config": {"items": [1], "max_iterations": 2, "body": ["a"]}}, agent("a", &[])]),
+        &json!([{"key": "l", "type": "loop", "depends_on": ["a"], "config": {"items": [1], "max_iterations": 2, "body": ["a"]}}, agent("a", &[])]),
     );
 
     assert_eq!(found(&out), ["dependency_across_body steps[2].depends_on"]);
@@ -107,13 +101,13 @@ fn a_dependency_stays_in_its_body_and_the_message_says_what_to_write() {
 
 #[test]
 fn a_step_has_one_place() {
-    let two = of(json!([container("l", &["a"]), container("m", &["a"]), agent("a", &[])]));
+    let two = of(&json!([container("l", &["a"]), container("m", &["a"]), agent("a", &[])]));
     let branches = of(
-        json!([{"key": "p", "type": "parallel", "config": {"branches": {"x": ["a"], "y": ["a"]}}}, agent("a", &[])]),
+        &json!([{"key": "p", "type": "parallel", "config": {"branches": {"x": ["a"], "y": ["a"]}}}, agent("a", &[])]),
     );
-    let itself = of(json!([container("l", &["l"])]));
-    let gone = of(json!([container("l", &["x"])]));
-    let circle = of(json!([container("l", &["m"]), container("m", &["l"])]));
+    let itself = of(&json!([container("l", &["l"])]));
+    let gone = of(&json!([container("l", &["x"])]));
+    let circle = of(&json!([container("l", &["m"]), container("m", &["l"])]));
 
     assert_eq!(found(&two), ["step_of_two_bodies steps[1].config.body"]);
     assert_eq!(found(&branches), ["step_of_two_bodies steps[0].config.branches.y"]);
@@ -134,7 +128,7 @@ fn bodies_nest_five_deep() {
             })
             .collect();
         steps.push(agent("leaf", &[]));
-        of(json!(steps))
+        of(&json!(steps))
     };
 
     assert_eq!(found(&nested(5)), [""; 0]);
@@ -143,9 +137,9 @@ fn bodies_nest_five_deep() {
 
 #[test]
 fn containers_need_a_bound_a_source_and_a_body() {
-    let of_loop = |config: Value| found(&of(json!([{"key": "l", "type": "loop", "config": config}, agent("a", &[])])));
+    let of_loop = |config: Value| found(&of(&json!([{"key": "l", "type": "loop", "config": config}, agent("a", &[])])));
     let of_parallel =
-        |config: Value| found(&of(json!([{"key": "p", "type": "parallel", "config": config}, agent("a", &[])])));
+        |config: Value| found(&of(&json!([{"key": "p", "type": "parallel", "config": config}, agent("a", &[])])));
 
     assert_eq!(of_loop(json!({"items": [], "body": ["a"]})), ["loop_without_bound steps[0].config"]);
     assert_eq!(of_loop(json!({"max_iterations": 1, "body": ["a"]})), ["missing_key steps[0].config"]);
@@ -187,7 +181,7 @@ fn a_condition_decides_about_steps_that_come_after_it_in_its_body() {
         let mut steps =
             vec![json!({"key": "c", "type": "condition", "depends_on": ["a"], "config": config}), agent("a", &[])];
         steps.extend(rest.as_array().unwrap().iter().cloned());
-        found(&of(json!(steps)))
+        found(&of(&json!(steps)))
     };
 
     assert_eq!(with(json!({"if": "true", "then": ["x"]}), json!([])), ["unknown_step steps[0].config.then"]);
@@ -214,7 +208,7 @@ fn a_condition_decides_about_steps_that_come_after_it_in_its_body() {
 #[test]
 fn a_step_after_both_branches_needs_a_join_that_can_hold() {
     let merge = |join: &str| {
-        of(json!([
+        of(&json!([
             {"key": "c", "type": "condition", "config": {"if": "input.x", "then": ["yes"], "else": ["no"]}},
             agent("yes", &[]), agent("no", &[]),
             {"key": "merge", "type": "agent", "agent": "x", "join": join, "depends_on": ["yes", "no"]},
@@ -231,7 +225,7 @@ fn a_step_after_both_branches_needs_a_join_that_can_hold() {
 
 #[test]
 fn a_wait_waits_for_one_thing() {
-    let with = |config: Value| found(&of(json!([{"key": "w", "type": "wait", "config": config}])));
+    let with = |config: Value| found(&of(&json!([{"key": "w", "type": "wait", "config": config}])));
 
     assert_eq!(with(json!({})), ["missing_key steps[0].config"]);
     assert_eq!(with(json!({"duration_ms": 1, "until": "x"})), ["conflicting_keys steps[0].config"]);
@@ -266,16 +260,16 @@ fn what_only_agents_have_is_refused_elsewhere_with_what_to_use_instead() {
     ] {
         let mut step = json!({"key": "w", "type": "wait", "config": {"duration_ms": 1}});
         step[key] = value;
-        assert_eq!(found(&of(json!([step]))), [format!("not_for_this_step steps[0].{key}")]);
+        assert_eq!(found(&of(&json!([step]))), [format!("not_for_this_step steps[0].{key}")]);
     }
-    let wait = of(json!([{"key": "w", "type": "wait", "timeout_ms": 1, "config": {"duration_ms": 1}}]));
+    let wait = of(&json!([{"key": "w", "type": "wait", "timeout_ms": 1, "config": {"duration_ms": 1}}]));
     assert_eq!(message(&wait), "a wait step has no `timeout_ms`: a wait is bounded by `config.timeout_ms`");
-    let condition = of(json!([{"key": "c", "type": "condition", "timeout_ms": 1, "config": {"if": "true"}}]));
+    let condition = of(&json!([{"key": "c", "type": "condition", "timeout_ms": 1, "config": {"if": "true"}}]));
     assert_eq!(
         message(&condition),
         "a condition step has no `timeout_ms`: the whole execution is bounded by `settings.timeout_ms`"
     );
-    let retry = of(json!([{"key": "w", "type": "wait", "on_error": "retry", "config": {"duration_ms": 1}}]));
+    let retry = of(&json!([{"key": "w", "type": "wait", "on_error": "retry", "config": {"duration_ms": 1}}]));
     assert_eq!(found(&retry), ["not_for_this_step steps[0].on_error"]);
 }
 
@@ -284,7 +278,7 @@ fn numbers_have_limits() {
     let with = |key: &str, value: Value| {
         let mut step = agent("a", &[]);
         step[key] = value;
-        found(&of(json!([step])))
+        found(&of(&json!([step])))
     };
     let settings = |settings: Value| found(&json!({"name": "w", "settings": settings, "steps": [agent("a", &[])]}));
 
@@ -309,7 +303,7 @@ fn numbers_have_limits() {
 #[test]
 fn a_graph_has_limits() {
     let chain = |count: usize| {
-        of(json!(
+        of(&json!(
             (0..count)
                 .map(|n| agent(
                     &format!("s{n}"),
@@ -328,7 +322,7 @@ fn a_graph_has_limits() {
         let keys: Vec<String> = (0..count).map(|n| format!("s{n}")).collect();
         let mut steps: Vec<Value> = keys.iter().map(|key| agent(key, &[])).collect();
         steps.push(agent("end", &keys.iter().map(String::as_str).collect::<Vec<_>>()));
-        of(json!(steps))
+        of(&json!(steps))
     };
     assert_eq!(found(&wide(50)), [""; 0]);
     assert_eq!(found(&wide(51)), ["dag_too_large steps[51].depends_on"]);
@@ -341,11 +335,11 @@ fn a_graph_has_limits() {
                 agent(&key(layer, n), &before.iter().map(String::as_str).collect::<Vec<_>>())
             })
             .collect();
-        of(json!(steps))
+        of(&json!(steps))
     };
     assert_eq!(found(&dense(6)), [""; 0]);
     assert_eq!(found(&dense(7)), ["dag_too_large steps"]);
-    let mut large = of(json!([agent("a", &[])]));
+    let mut large = of(&json!([agent("a", &[])]));
     large["steps"][0]["inputs"] = json!({"text": "x".repeat(513 * 1024)});
     assert_eq!(found(&large), ["json_too_large "]);
     let mut deep = json!(1);
@@ -355,112 +349,9 @@ fn a_graph_has_limits() {
 }
 
 #[test]
-fn an_expression_reads_only_what_comes_before_it() {
-    let with = |inputs: &str| {
-        found(&of(json!([
-            agent("before", &[]),
-            container("l", &["inner", "first"]),
-            {"key": "inner", "type": "agent", "agent": "x", "depends_on": ["first"], "inputs": {"x": inputs}},
-            agent("first", &[]),
-            {"key": "beside", "type": "agent", "agent": "x", "inputs": {}},
-            agent("after", &["l"])
-        ])))
-    };
-    let mut up = of(
-        json!([agent("before", &[]), container("l", &["inner"]), {"key": "inner", "type": "agent", "agent": "x", "inputs": {"x": "${{ steps.before.output }}"}}]),
-    );
-
-    assert_eq!(with("${{ steps.first.output }}"), [""; 0]);
-    assert_eq!(with("${{ steps.before.output }}"), ["expression_downstream steps[2].inputs.x"]);
-    assert_eq!(with("${{ steps.after.status }}"), ["expression_downstream steps[2].inputs.x"]);
-    assert_eq!(with("${{ steps.inner.output }}"), ["expression_downstream steps[2].inputs.x"]);
-    assert_eq!(with("${{ steps.l.output }}"), ["expression_downstream steps[2].inputs.x"]);
-    assert_eq!(with("${{ steps.gone.output }}"), ["unknown_step steps[2].inputs.x"]);
-    assert_eq!(found(&up), ["expression_downstream steps[2].inputs.x"]);
-    up["steps"][1]["depends_on"] = json!(["before"]);
-    assert_eq!(found(&up), [""; 0]);
-}
-
-#[test]
-fn a_body_is_read_through_its_container() {
-    let inside = of(
-        json!([container("l", &["a"]), agent("a", &[]), {"key": "b", "type": "agent", "agent": "x", "depends_on": ["l"], "inputs": {"x": "${{ steps.a.output }}"}}]),
-    );
-
-    assert_eq!(message(&inside), "`a` runs inside of `l`; what it gave is in steps.l.output");
-    let mut output = of(json!([container("l", &["a"]), agent("a", &[])]));
-    output["output"] = json!("${{ steps.a.output }}");
-    assert_eq!(found(&output), ["expression_downstream output"]);
-    output["output"] = json!("${{ steps.l.output.results }}");
-    assert_eq!(found(&output), [""; 0]);
-}
-
-#[test]
-fn roots_are_read_only_where_they_are() {
-    let with = |key: &str, value: Value| {
-        let mut step = agent("a", &[]);
-        step[key] = value;
-        found(&of(json!([step])))
-    };
-    let in_body = |config: Value, source: &str| {
-        found(&of(
-            json!([{"key": "c", "type": if config.get("max_iterations").is_some() { "loop" } else { "parallel" }, "config": config}, {"key": "a", "type": "agent", "agent": "x", "inputs": {"x": source}}]),
-        ))
-    };
-
-    for root in ["item", "index", "iteration", "output", "event"] {
-        assert_eq!(
-            with("inputs", json!({"x": format!("${{{{ {root} }}}}")})),
-            ["expression_out_of_place steps[0].inputs.x"],
-            "{root}"
-        );
-    }
-    for root in ["input", "trigger", "execution", "env"] {
-        assert_eq!(with("inputs", json!({"x": format!("${{{{ {root} }}}}")})), [""; 0], "{root}");
-    }
-    assert_eq!(with("outputs", json!("${{ output.x }}")), [""; 0]);
-    assert_eq!(with("if", json!("output.x == 1")), ["expression_out_of_place steps[0].if"]);
-    let (items, rounds) = (
-        json!({"items": [], "max_iterations": 1, "body": ["a"]}),
-        json!({"while": "iteration < 3", "max_iterations": 1, "body": ["a"]}),
-    );
-    let (map, fixed) = (json!({"items": [], "body": ["a"]}), json!({"branches": {"x": ["a"]}}));
-    for (config, source, is_there) in [
-        (&items, "${{ item }}", true),
-        (&items, "${{ index + iteration }}", true),
-        (&rounds, "${{ index + iteration }}", true),
-        (&rounds, "${{ item }}", false),
-        (&map, "${{ item }}", true),
-        (&map, "${{ index }}", true),
-        (&map, "${{ iteration }}", false),
-        (&fixed, "${{ item }}", false),
-        (&fixed, "${{ index }}", false),
-    ] {
-        assert_eq!(in_body(config.clone(), source).is_empty(), is_there, "{config} {source}");
-    }
-}
-
-#[test]
-fn secrets_are_passed_on_to_agents_alone() {
-    let mut document =
-        of(json!([{"key": "a", "type": "agent", "agent": "x", "inputs": {"token": "${{ secrets.TOKEN }}"}}]));
-    assert_eq!(found(&document), [""; 0]);
-
-    document["output"] = json!({"leak": "${{ secrets.TOKEN }}"});
-    document["steps"][0]["outputs"] = json!("${{ secrets.TOKEN }}");
-    document["steps"][0]["if"] = json!("secrets.TOKEN == 'x'");
-    document["steps"][0]["inputs"]["header"] = json!("Bearer ${{ secrets.TOKEN }}");
-    document["steps"][0]["inputs"]["forged"] = json!({"$secret": "TOKEN"});
-
-    let places =
-        ["output.leak", "steps[0].if", "steps[0].outputs", "steps[0].inputs.forged.$secret", "steps[0].inputs.header"];
-    assert_eq!(found(&document), places.map(|place| format!("secret_not_allowed {place}")));
-}
-
-#[test]
 fn triggers_and_settings_are_checked_for_their_form() {
     let with = |key: &str, value: Value| {
-        let mut document = of(json!([agent("a", &[])]));
+        let mut document = of(&json!([agent("a", &[])]));
         document[key] = value;
         found(&document)
     };
@@ -495,84 +386,4 @@ fn triggers_and_settings_are_checked_for_their_form() {
     assert_eq!(with("settings", json!({"on_failure": ""})), ["invalid_value settings.on_failure"]);
     assert_eq!(with("input", json!("string")), ["wrong_type input"]);
     assert_eq!(with("tags", json!(["ok", "not ok"])), ["invalid_value tags[1]"]);
-}
-
-/// What has a meaning somewhere in a document.
-const WORDS: &[&str] = &[
-    "name",
-    "steps",
-    "key",
-    "type",
-    "agent",
-    "loop",
-    "config",
-    "body",
-    "items",
-    "if",
-    "then",
-    "while",
-    "depends_on",
-    "a",
-    "b",
-    "${{ item }}",
-    "${{",
-    "true",
-    "settings",
-    "wait",
-    "event",
-    "branches",
-    "parallel",
-    "condition",
-    "switch",
-    "cases",
-];
-
-fn json_values() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        prop::sample::select(WORDS).prop_map(Value::from),
-        ".{0,6}".prop_map(Value::from),
-    ];
-    leaf.prop_recursive(6, 60, 6, |inner| {
-        let key = prop_oneof![prop::sample::select(WORDS).prop_map(str::to_owned), ".{0,3}"];
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
-            prop::collection::btree_map(key, inner, 0..6).prop_map(|map| map.into_iter().collect::<Value>()),
-        ]
-    })
-}
-
-proptest! {
-    #[test]
-    fn any_json_is_a_document_or_refused(value in json_values(), steps in prop::collection::vec(json_values(), 0..4)) {
-        let _ = Document::parse(&value);
-        let _ = Document::parse(&json!({"name": "w", "steps": steps, "settings": value}));
-    }
-
-    /// A valid document with one place replaced by anything: accepted or refused, never a panic.
-    #[test]
-    fn any_change_of_a_document_is_accepted_or_refused(place in 0_usize..400, value in json_values()) {
-        let mut document = valid();
-        let mut left = place;
-        replace(&mut document, &mut left, &value);
-
-        if let Ok(changed) = Document::parse(&document) {
-            prop_assert_eq!(Document::parse(&changed.canonical()), Ok(changed));
-        }
-    }
-}
-
-/// Replaces one place of a value, counted from its front.
-fn replace(target: &mut Value, left: &mut usize, value: &Value) {
-    if *left == 0 {
-        target.clone_from(value);
-    }
-    *left = left.wrapping_sub(1);
-    match target {
-        Value::Array(items) => items.iter_mut().for_each(|item| replace(item, left, value)),
-        Value::Object(entries) => entries.values_mut().for_each(|entry| replace(entry, left, value)),
-        _ => {}
-    }
 }

@@ -14,9 +14,10 @@ use serde_json::Value;
 
 use super::{
     Meter,
-    compile::{CHARGE, LOOP, MATCHES, Program},
+    compile::Program,
     convert,
     meter::Exhausted,
+    rewrite::{CHARGE, LOOP, MATCHES},
 };
 use crate::limits::EXPRESSION_OUTPUT_BYTES_MAX;
 
@@ -208,13 +209,12 @@ fn from_json(call: &Call<'_, '_, '_>) -> Result<Box<dyn Val>, ExecutionError> {
 
 fn matches(call: &Call<'_, '_, '_>) -> Result<Box<dyn Val>, ExecutionError> {
     let (text, source) = (call.text(0)?, call.text(1)?);
-    let is_match = match call.patterns.get(source) {
-        Some(pattern) => pattern.is_match(text),
-        None => {
-            call.charge(PATTERN_UNITS)?;
-            let pattern = pattern(source).map_err(|error| call.error(format!("not a pattern: {error}")))?;
-            pattern.is_match(text)
-        }
+    let is_match = if let Some(pattern) = call.patterns.get(source) {
+        pattern.is_match(text)
+    } else {
+        call.charge(PATTERN_UNITS)?;
+        let pattern = pattern(source).map_err(|error| call.error(format!("not a pattern: {error}")))?;
+        pattern.is_match(text)
     };
     Ok(Box::new(CelBool::from(is_match)))
 }

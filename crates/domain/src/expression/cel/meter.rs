@@ -17,8 +17,8 @@ pub(in crate::expression) struct Meter {
 }
 
 impl Meter {
-    /// What an evaluation may cost: half a second of a slow core, a hundred megabytes.
-    pub(in crate::expression) const BUDGET: u64 = 16_000_000;
+    /// What an evaluation may cost: some hundred milliseconds, at most sixty megabytes of text.
+    pub(in crate::expression) const BUDGET: u64 = 8_000_000;
     /// What one value costs, besides its text.
     pub(super) const VALUE: u64 = 8;
 

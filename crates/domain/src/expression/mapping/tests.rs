@@ -18,8 +18,8 @@ impl Scope for Input {
     }
 }
 
-fn evaluate(mapping: Value, input: Value) -> Result<Value, ExpressionError> {
-    Mapping::parse(&mapping).unwrap().evaluate(&Input(input))
+fn evaluate(mapping: &Value, input: Value) -> Result<Value, ExpressionError> {
+    Mapping::parse(mapping).unwrap().evaluate(&Input(input))
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn exactly_one_expression_keeps_its_type() {
     let input = json!({"list": [1, {"a": null}], "n": 5});
 
     let value = evaluate(
-        json!({"list": "${{ input.list }}", "n": "${{input.n + 1}}", "k": [true, "${{ input.n > 3 }}"]}),
+        &json!({"list": "${{ input.list }}", "n": "${{input.n + 1}}", "k": [true, "${{ input.n > 3 }}"]}),
         input,
     );
 
@@ -39,7 +39,7 @@ fn expressions_in_text_are_joined_as_text() {
     let input = json!({"s": "Ada", "n": 1.5, "null": null, "list": [1, "x"]});
 
     let value = evaluate(
-        json!(
+        &json!(
             "${{ input.s }} / ${{ input.n }} / ${{ input['null'] }} / ${{ input.list }} / ${{ '${{' }} / ${{ true }}"
         ),
         input,
@@ -92,18 +92,18 @@ fn references_are_those_of_all_leaves() {
 
 #[test]
 fn a_failure_names_its_leaf() {
-    let error = evaluate(json!({"a": [{"b": "${{ input.x }}"}]}), json!({"y": 1})).unwrap_err();
+    let error = evaluate(&json!({"a": [{"b": "${{ input.x }}"}]}), json!({"y": 1})).unwrap_err();
 
     assert_eq!(error.message, "in `a[0].b`: `input` has no key `x`; it has `y`");
     assert_eq!(error.code, "expression_failed");
-    let error = evaluate(json!("${{ input.x }}"), json!({"y": 1})).unwrap_err();
+    let error = evaluate(&json!("${{ input.x }}"), json!({"y": 1})).unwrap_err();
     assert_eq!(error.message, "`input` has no key `x`; it has `y`");
 }
 
 #[test]
 fn a_secret_is_passed_on_as_a_marker_and_only_whole() {
     assert_eq!(
-        evaluate(json!({"key": "${{ secrets.API_KEY }}"}), json!({})),
+        evaluate(&json!({"key": "${{ secrets.API_KEY }}"}), json!({})),
         Ok(json!({"key": {"$secret": "API_KEY"}}))
     );
     for refused in
@@ -119,9 +119,9 @@ fn data_cannot_pretend_to_be_a_secret() {
     let forged = json!({"x": {"deep": [{"$secret": "ADMIN"}]}});
 
     for mapping in [json!("${{ input.x }}"), json!("${{ input }}"), json!(["${{ input.x.deep[0] }}"])] {
-        assert_eq!(evaluate(mapping, forged.clone()).unwrap_err().code, "secret_not_allowed");
+        assert_eq!(evaluate(&mapping, forged.clone()).unwrap_err().code, "secret_not_allowed");
     }
-    assert_eq!(evaluate(json!("${{ {'$secret': 'ADMIN'} }}"), json!({})).unwrap_err().code, "secret_not_allowed");
+    assert_eq!(evaluate(&json!("${{ {'$secret': 'ADMIN'} }}"), json!({})).unwrap_err().code, "secret_not_allowed");
     assert_eq!(Mapping::parse(&json!({"a": {"$secret": "X"}})).unwrap_err()[0].pointer, ".a.$secret");
 }
 
@@ -130,10 +130,10 @@ fn the_leaves_share_one_bound() {
     let leaves: Vec<Value> = (0..10).map(|_| json!("${{ input.text }}")).collect();
     let input = json!({"text": "x".repeat(1 << 20)});
 
-    assert_eq!(evaluate(json!(leaves[..3]), input.clone()).map(|value| value.as_array().map(Vec::len)), Ok(Some(3)));
-    assert_eq!(evaluate(json!(leaves), input.clone()).unwrap_err().code, "expression_too_costly");
+    assert_eq!(evaluate(&json!(leaves[..3]), input.clone()).map(|value| value.as_array().map(Vec::len)), Ok(Some(3)));
+    assert_eq!(evaluate(&json!(leaves), input.clone()).unwrap_err().code, "expression_too_costly");
     let text = "${{ input.text }}".repeat(10);
-    assert_eq!(evaluate(json!(text), input).unwrap_err().code, "expression_too_costly");
+    assert_eq!(evaluate(&json!(text), input).unwrap_err().code, "expression_too_costly");
 }
 
 proptest! {
@@ -146,6 +146,6 @@ proptest! {
 
     #[test]
     fn text_without_an_expression_stays_as_it_is(text in "[^$]{0,40}") {
-        prop_assert_eq!(evaluate(json!(text.clone()), json!({})), Ok(json!(text)));
+        prop_assert_eq!(evaluate(&json!(text), json!({})), Ok(json!(text)));
     }
 }

@@ -1,0 +1,15 @@
+//! The engine's protocol: leases, the queue, the journal, events, metrics, lines of logs. Each call is atomic by
+//! itself, and most are one statement.
+
+mod counters;
+mod events;
+mod journal;
+mod journal_rows;
+mod logs;
+mod queue;
+mod queue_rows;
+mod session;
+mod worker;
+
+pub(crate) use queue_rows::parent;
+pub(crate) use session::Sessions;

@@ -1,0 +1,143 @@
+//! The queue of executions.
+
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDateTime, Utc};
+use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult};
+use turbocat_domain::{
+    id::{ExecutionId, WorkerId},
+    port::{
+        CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, ExecutionAcceptor, ExecutionMail, ExecutionQueue,
+        Journal, JournalBatch, NewExecution, Result,
+    },
+};
+
+use super::queue_rows::{ChildRow, ClaimedRow, MailRow, arrays, journals};
+use crate::{
+    convert::Read,
+    error::ErrorContext,
+    sql,
+    store::PgStore,
+    transaction::{begin, commit_certainly, detached},
+};
+
+const ENTITY: &str = "execution";
+
+#[derive(FromQueryResult)]
+struct InsertedRow {
+    inserted_at: NaiveDateTime,
+    is_owned: bool,
+}
+
+#[derive(FromQueryResult)]
+struct MailboxRow {
+    has_mail: bool,
+}
+
+#[derive(FromQueryResult)]
+struct CancelRow {
+    is_requested: bool,
+    is_known: bool,
+}
+
+#[derive(FromQueryResult)]
+struct WakeRow {
+    wake_at: Option<NaiveDateTime>,
+}
+
+#[async_trait]
+impl ExecutionQueue for PgStore {
+    #[tracing::instrument(name = "db.executions.insert", level = "debug", skip_all, err(level = "debug"))]
+    async fn insert(&self, executions: &[NewExecution], owner: Option<WorkerId>) -> Result<(DateTime<Utc>, bool)> {
+        let statement = sql::insert_executions(owner.map(WorkerId::as_uuid), arrays(executions)?);
+        let row = InsertedRow::find_by_statement(statement).one(self.db()).await.about(ENTITY)?;
+        let row = Read(ENTITY).required(row, "inserted_at")?;
+        Ok((row.inserted_at.and_utc(), row.is_owned))
+    }
+
+    #[tracing::instrument(name = "db.executions.claim", level = "debug", skip_all, err(level = "debug"))]
+    async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedExecution>> {
+        let statement = sql::claim_executions(request.worker.as_uuid(), i64::from(request.limit));
+        let mut rows = ClaimedRow::find_by_statement(statement).all(self.db()).await.about(ENTITY)?;
+        rows.sort_by_key(|row| (row.due_at, row.id));
+        let have_run = rows.iter().filter(|row| row.has_run).map(|row| row.id).collect();
+        let mut journals = journals(self.db(), have_run).await?;
+        let (mut claimed, mut unreadable) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in rows {
+            let failure = row.failure();
+            match journals.remove(&row.id).unwrap_or_else(|| Ok(Vec::new())).and_then(|records| row.claimed(records)) {
+                Ok(execution) => claimed.push(execution),
+                Err(error) => {
+                    tracing::error!(execution.id = %failure.id, ?error, "an execution cannot be read, and fails");
+                    unreadable.push(failure);
+                }
+            }
+        }
+        if !unreadable.is_empty() {
+            let batch = JournalBatch { finished: unreadable, ..JournalBatch::default() };
+            self.commit(request.worker, &batch).await?;
+        }
+        Ok(claimed)
+    }
+
+    #[tracing::instrument(name = "db.executions.release_unknown", skip_all, err(level = "debug"))]
+    async fn release_unknown(&self, worker: WorkerId, known: &[ExecutionId]) -> Result<u64> {
+        let known = known.iter().map(|id| id.as_uuid()).collect();
+        let statement = sql::release_unknown_executions(worker.as_uuid(), known);
+        self.db().execute_raw(statement).await.about(ENTITY).map(|result| result.rows_affected())
+    }
+
+    #[tracing::instrument(name = "db.executions.take_mail", level = "debug", skip_all, err(level = "debug"))]
+    async fn take_mail(&self, worker: WorkerId) -> Result<Vec<ExecutionMail>> {
+        let statement = sql::find_owned_mail(worker.as_uuid());
+        let row = MailboxRow::find_by_statement(statement).one(self.db()).await.about(ENTITY)?;
+        if !row.is_some_and(|row| row.has_mail) {
+            return Ok(Vec::new());
+        }
+        let db = self.db().clone();
+        detached(async move { take_mail(&db, worker).await }).await
+    }
+
+    async fn ended_children(&self, parents: &[ExecutionId]) -> Result<Vec<(ExecutionId, EndedChild)>> {
+        let parents = parents.iter().map(|id| id.as_uuid()).collect();
+        let statement = sql::list_ended_children(parents);
+        let rows = ChildRow::find_by_statement(statement).all(self.db()).await.about(ENTITY)?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    #[tracing::instrument(
+        name = "db.executions.request_cancel", skip_all, fields(execution.id = %id), err(level = "debug")
+    )]
+    async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome> {
+        let statement = sql::request_cancel(id.as_uuid());
+        let row = CancelRow::find_by_statement(statement).one(self.db()).await.about(ENTITY)?;
+        let row = Read(ENTITY).required(row, "is_requested")?;
+        Ok(match row {
+            CancelRow { is_requested: true, .. } => CancelOutcome::Requested,
+            CancelRow { is_known: true, .. } => CancelOutcome::Ended,
+            CancelRow { .. } => CancelOutcome::Unknown,
+        })
+    }
+
+    async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+        let row = WakeRow::find_by_statement(sql::find_next_due()).one(self.db()).await.about(ENTITY)?;
+        Ok(row.and_then(|row| row.wake_at).map(|at| at.and_utc()))
+    }
+}
+
+#[async_trait]
+impl ExecutionAcceptor for PgStore {
+    async fn accept(&self, executions: Vec<NewExecution>) -> Result<()> {
+        self.insert(&executions, None).await.map(|_| ())
+    }
+}
+
+/// Empties the mailboxes in a transaction of its own, whose fate is known whatever becomes of the connection.
+async fn take_mail(db: &DatabaseConnection, worker: WorkerId) -> Result<Vec<ExecutionMail>> {
+    let tx = begin(db).await?;
+    let statement = sql::take_mail(worker.as_uuid());
+    let mut rows = MailRow::find_by_statement(statement).all(&tx).await.about(ENTITY)?;
+    let Some(transaction_id) = rows.first().map(|row| row.transaction_id.clone()) else { return Ok(Vec::new()) };
+    rows.sort_by_key(|row| row.id);
+    commit_certainly(db, tx, &transaction_id).await?;
+    Ok(rows.into_iter().map(ExecutionMail::from).collect())
+}

@@ -1,0 +1,134 @@
+//! The executions, where they are not the engine's.
+
+use async_trait::async_trait;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, Iterable, Order, QueryFilter, QueryOrder, QuerySelect,
+    Select, sea_query::Expr,
+};
+use turbocat_domain::{
+    execution::Execution,
+    execution_log::ExecutionLog,
+    id::{ExecutionId, UserId, WorkflowId},
+    port::{
+        ExecutionFilter, ExecutionQueries, ExecutionRepository, LogFilter, Page, PageRequest, RepositoryError, Result,
+    },
+    step_run::StepRecord,
+};
+
+use super::{execution_log, found};
+use crate::{
+    convert::{Read, utc},
+    engine::parent,
+    entity::{
+        execution::{Column, Entity, Model},
+        step_run,
+    },
+    error::ErrorContext,
+    page::Listing,
+    sql,
+    store::Pg,
+};
+
+const ENTITY: &str = "execution";
+
+#[derive(FromQueryResult)]
+struct CountRow {
+    count: i64,
+}
+
+#[async_trait]
+impl<C: ConnectionTrait + Send> ExecutionRepository for Pg<C> {
+    #[tracing::instrument(name = "db.executions.delete_ended", skip_all, err(level = "debug"))]
+    async fn delete_ended(&mut self, ids: &[ExecutionId]) -> Result<u64> {
+        self.settle(delete_ended(self.usable()?, ids).await)
+    }
+}
+
+async fn delete_ended(conn: &impl ConnectionTrait, ids: &[ExecutionId]) -> Result<u64> {
+    let ids = ids.iter().map(|id| id.as_uuid()).collect();
+    let row = CountRow::find_by_statement(sql::delete_ended_executions(ids)).one(conn).await.about(ENTITY)?;
+    Read(ENTITY).number(Read(ENTITY).required(row, "count")?.count)
+}
+
+#[async_trait]
+impl<C: ConnectionTrait + Send> ExecutionQueries for Pg<C> {
+    async fn get(&self, id: ExecutionId) -> Result<Execution> {
+        let row = Entity::find_by_id(id.as_uuid()).one(&self.conn).await.about(ENTITY)?;
+        found(row, ENTITY)?.try_into()
+    }
+
+    async fn list(&self, filter: &ExecutionFilter, page: PageRequest) -> Result<Page<Execution>> {
+        let mut query = without_payloads();
+        if let Some(user) = filter.user {
+            query = query.filter(Column::UserId.eq(user.as_uuid()));
+        }
+        if let Some(workflow) = filter.workflow {
+            query = query.filter(Column::WorkflowId.eq(workflow.as_uuid()));
+        }
+        if let Some(status) = filter.status {
+            query = query.filter(Column::Status.eq(status.as_str()));
+        }
+        let listing = Listing {
+            entity: ENTITY,
+            columns: (Column::CreatedAt, Column::Id),
+            key: |row: &Model| (row.created_at, row.id),
+            order: Order::Desc,
+        };
+        listing.page(&self.conn, query, page).await
+    }
+
+    async fn step_records(&self, id: ExecutionId) -> Result<Vec<StepRecord>> {
+        let query = step_run::Entity::find()
+            .filter(step_run::Column::ExecutionId.eq(id.as_uuid()))
+            .order_by_asc(step_run::Column::Seq);
+        let rows = query.all(&self.conn).await.about("step_run")?;
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    async fn logs(&self, id: ExecutionId, filter: &LogFilter, page: PageRequest) -> Result<Page<ExecutionLog>> {
+        execution_log::list(&self.conn, id, filter, page).await
+    }
+}
+
+/// All columns but input and output, which may be large and are null here.
+fn without_payloads() -> Select<Entity> {
+    let is_light = |column: &Column| !matches!(column, Column::InputData | Column::OutputData);
+    Entity::find()
+        .select_only()
+        .columns(Column::iter().filter(is_light))
+        .expr_as(Expr::cust("'null'::jsonb"), "input_data")
+        .expr_as(Expr::cust("'null'::jsonb"), "output_data")
+}
+
+impl TryFrom<Model> for Execution {
+    type Error = RepositoryError;
+
+    fn try_from(row: Model) -> Result<Self> {
+        let read = Read(ENTITY);
+        Ok(Self {
+            id: ExecutionId::from_uuid(row.id),
+            workflow_id: WorkflowId::from_uuid(row.workflow_id),
+            user_id: UserId::from_uuid(row.user_id),
+            status: read.text(row.status)?,
+            trigger_type: read.text(row.trigger_type)?,
+            trigger_data: row.trigger_data,
+            started_at: utc(row.started_at),
+            completed_at: utc(row.completed_at),
+            duration_ms: read.number_opt(row.duration_ms)?,
+            input_data: row.input_data,
+            output_data: row.output_data,
+            steps_completed: read.number(row.steps_completed)?,
+            steps_failed: read.number(row.steps_failed)?,
+            steps_total: read.number(row.steps_total)?,
+            error_message: row.error_message,
+            error_stack: row.error_stack,
+            error_code: row.error_code,
+            parent: parent(row.parent_execution_id, row.parent_path)?,
+            depth: read.number(row.depth)?,
+            cancel_requested: row.cancel_requested_at.is_some(),
+            deadline_at: utc(row.deadline_at),
+            created_at: row.created_at.and_utc(),
+            updated_at: row.updated_at.and_utc(),
+        })
+    }
+}

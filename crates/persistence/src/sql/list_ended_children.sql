@@ -1,0 +1,5 @@
+-- The ended children of the executions $1.
+SELECT id, parent_execution_id, parent_path, status, output_data, error_code, error_message
+FROM executions
+WHERE parent_execution_id = ANY ($1::uuid[]) AND status IN ('completed', 'failed', 'cancelled', 'timeout')
+ORDER BY parent_execution_id, parent_path

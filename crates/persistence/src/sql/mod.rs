@@ -1,0 +1,185 @@
+//! The hand-written statements: one file and one function each. Rows and their meaning stand with the callers.
+
+mod batch;
+
+use sea_orm::{DbBackend, Statement, Value};
+use uuid::Uuid;
+
+pub(crate) use batch::{
+    EventValues, ExecutionArrays, FinishedArrays, JournalArrays, LineArrays, ParkedArrays, RecordArrays, WaitArrays,
+    append_execution_logs, commit_journal, insert_executions, publish_event,
+};
+
+/// A file of this folder, to be run with these values.
+macro_rules! statement {
+    ($file:literal $(, $value:expr)* $(,)?) => {
+        $crate::sql::prepare(include_str!(concat!($file, ".sql")), vec![$(sea_orm::Value::from($value)),*])
+    };
+}
+pub(crate) use statement;
+
+fn prepare(sql: &'static str, values: Vec<Value>) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+}
+
+pub(crate) fn get_settings() -> Statement {
+    statement!("get_settings")
+}
+
+pub(crate) fn notify_wake() -> Statement {
+    statement!("notify_wake")
+}
+
+pub(crate) fn find_transaction_status(id: &str) -> Statement {
+    statement!("find_transaction_status", id)
+}
+
+pub(crate) fn insert_worker(id: Uuid, name: &str, lock_key: i64, lease_ms: i64) -> Statement {
+    statement!("insert_worker", id, name, lock_key, lease_ms)
+}
+
+pub(crate) fn renew_worker(id: Uuid, lease_ms: i64) -> Statement {
+    statement!("renew_worker", id, lease_ms)
+}
+
+pub(crate) fn find_dead_workers(finder: Uuid) -> Statement {
+    statement!("find_dead_workers", finder)
+}
+
+pub(crate) fn lock_workers(ids: Vec<Uuid>) -> Statement {
+    statement!("lock_workers", ids)
+}
+
+pub(crate) fn free_executions(workers: Vec<Uuid>, died: bool) -> Statement {
+    statement!("free_executions", workers, died)
+}
+
+pub(crate) fn count_live_workers() -> Statement {
+    statement!("count_live_workers")
+}
+
+pub(crate) fn claim_executions(worker: Uuid, limit: i64) -> Statement {
+    statement!("claim_executions", worker, limit)
+}
+
+pub(crate) fn release_unknown_executions(worker: Uuid, known: Vec<Uuid>) -> Statement {
+    statement!("release_unknown_executions", worker, known)
+}
+
+pub(crate) fn find_owned_mail(worker: Uuid) -> Statement {
+    statement!("find_owned_mail", worker)
+}
+
+pub(crate) fn take_mail(worker: Uuid) -> Statement {
+    statement!("take_mail", worker)
+}
+
+pub(crate) fn list_ended_children(parents: Vec<Uuid>) -> Statement {
+    statement!("list_ended_children", parents)
+}
+
+pub(crate) fn request_cancel(id: Uuid) -> Statement {
+    statement!("request_cancel", id)
+}
+
+pub(crate) fn find_next_due() -> Statement {
+    statement!("find_next_due")
+}
+
+pub(crate) fn list_step_runs(executions: Vec<Uuid>) -> Statement {
+    statement!("list_step_runs", executions)
+}
+
+pub(crate) fn lock_event_names(names: Vec<String>) -> Statement {
+    statement!("lock_event_names", names)
+}
+
+pub(crate) fn list_events(name: &str, since: chrono::NaiveDateTime, (execution, path): (Uuid, &str)) -> Statement {
+    statement!("list_events", name, since, execution, path)
+}
+
+pub(crate) fn fold_counters(limit: i64) -> Statement {
+    statement!("fold_counters", limit)
+}
+
+pub(crate) fn lock_name(entity: &str, owner: Uuid, name: &str) -> Statement {
+    statement!("lock_name", owner, entity, name)
+}
+
+pub(crate) fn delete_ended_executions(ids: Vec<Uuid>) -> Statement {
+    statement!("delete_ended_executions", ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use sea_orm::{ConnectionTrait, Database};
+    use turbocat_testkit::postgres::TestDatabase;
+
+    use super::*;
+
+    fn every_statement() -> BTreeMap<&'static str, Statement> {
+        let (id, ids, at) = (Uuid::nil(), vec![Uuid::nil()], chrono::DateTime::UNIX_EPOCH.naive_utc());
+        let event = EventValues {
+            id,
+            name: "e".to_owned(),
+            payload: "{}".to_owned(),
+            execution_id: None,
+            path: None,
+            user_id: id,
+        };
+        BTreeMap::from([
+            ("append_execution_logs", append_execution_logs(LineArrays::default())),
+            ("claim_executions", claim_executions(id, 1)),
+            ("commit_journal", commit_journal(id, JournalArrays::default())),
+            ("count_live_workers", count_live_workers()),
+            ("delete_ended_executions", delete_ended_executions(ids.clone())),
+            ("find_dead_workers", find_dead_workers(id)),
+            ("find_next_due", find_next_due()),
+            ("find_owned_mail", find_owned_mail(id)),
+            ("find_transaction_status", find_transaction_status("1")),
+            ("fold_counters", fold_counters(1)),
+            ("free_executions", free_executions(ids.clone(), true)),
+            ("get_settings", get_settings()),
+            ("insert_executions", insert_executions(None, ExecutionArrays::default())),
+            ("insert_worker", insert_worker(id, "w", 1, 1)),
+            ("list_ended_children", list_ended_children(ids.clone())),
+            ("list_events", list_events("e", at, (id, "p"))),
+            ("list_step_runs", list_step_runs(ids.clone())),
+            ("lock_event_names", lock_event_names(vec!["e".to_owned()])),
+            ("lock_name", lock_name("agent", id, "a")),
+            ("lock_workers", lock_workers(ids.clone())),
+            ("notify_wake", notify_wake()),
+            ("publish_event", publish_event(event)),
+            ("release_unknown_executions", release_unknown_executions(id, ids)),
+            ("renew_worker", renew_worker(id, 1)),
+            ("request_cancel", request_cancel(id)),
+            ("take_mail", take_mail(id)),
+        ])
+    }
+
+    #[tokio::test]
+    async fn every_statement_is_planned_by_postgres() {
+        let database = TestDatabase::create().await.unwrap();
+        let db = Database::connect(database.url()).await.unwrap();
+        for (name, mut statement) in every_statement() {
+            statement.sql = format!("EXPLAIN {}", statement.sql);
+            let plan = db.query_all_raw(statement).await;
+            assert!(plan.is_ok(), "{name}.sql is refused: {plan:?}");
+        }
+    }
+
+    #[test]
+    fn every_file_is_a_statement_and_says_what_it_does() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql");
+        let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let files: BTreeSet<String> = paths
+            .filter(|path| path.extension().is_some_and(|extension| extension == "sql"))
+            .inspect(|path| assert!(std::fs::read_to_string(path).unwrap().starts_with("-- "), "{path:?}"))
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+
+        assert_eq!(files, every_statement().into_keys().map(str::to_owned).collect());
+    }
+}
