@@ -36,13 +36,7 @@ impl StepError {
     /// A failure that another attempt cannot mend.
     #[must_use]
     pub fn permanent(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            code: code.into(),
-            message: message.into(),
-            retryable: false,
-            retry_after_ms: None,
-            origin: None,
-        }
+        Self { code: code.into(), message: message.into(), retryable: false, retry_after_ms: None, origin: None }
     }
 
     /// A failure that may be gone at the next attempt.

@@ -8,6 +8,9 @@ use turbocat_domain::port::Result;
 
 use crate::{error::ErrorContext, sql};
 
+/// One for the batch under way, one for a batch that waits for the names of events.
+const JOURNAL_CONNECTIONS: u32 = 2;
+
 const ENTITY: &str = "database";
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// A connection that was idle for longer than this is asked whether it still lives before it is handed out.
@@ -68,6 +71,20 @@ impl ConnectOptions {
     /// Opens the pool, and one connection to see that the server is there.
     pub(crate) async fn open(&self) -> Result<DatabaseConnection> {
         Database::connect(self.pool(self.pool_max, |options| options)).await.about(ENTITY)
+    }
+
+    /// The connections of the journal. Its statement is planned once, often on empty tables, and reads by keys alone:
+    /// plans that would get slow when the tables have grown are taken out of the choice.
+    pub(crate) async fn open_journal(&self) -> Result<DatabaseConnection> {
+        const CHOICE: [(&str, &str); 4] = [
+            ("plan_cache_mode", "force_generic_plan"),
+            ("enable_seqscan", "off"),
+            ("enable_nestloop", "off"),
+            ("enable_mergejoin", "off"),
+        ];
+        let mut options = self.pool(JOURNAL_CONNECTIONS, |options| options.options(CHOICE));
+        options.connect_lazy(true);
+        Database::connect(options).await.about(ENTITY)
     }
 
     /// A pool of one connection whose commits do not wait for the disk: for what may be lost with the server.

@@ -96,6 +96,8 @@ impl UnitOfWork for Pg<DatabaseTransaction> {
 #[derive(Clone)]
 pub struct PgStore {
     pub(crate) pool: Arc<Pg<DatabaseConnection>>,
+    /// Where the journal is committed.
+    pub(crate) journal: DatabaseConnection,
     /// Where lines of logs go, so that they never wait with a journal for a connection.
     pub(crate) unhurried: DatabaseConnection,
     /// The sessions whose locks tell the others that a worker of this process lives.
@@ -112,6 +114,7 @@ impl PgStore {
     pub async fn connect(options: &ConnectOptions) -> Result<Self> {
         Ok(Self {
             pool: Arc::new(Pg::new(options.open().await?)),
+            journal: options.open_journal().await?,
             unhurried: options.open_unhurried().await?,
             sessions: Arc::default(),
             options: Arc::new(options.clone()),
@@ -158,6 +161,7 @@ impl PgStore {
     pub async fn close(&self) {
         self.sessions.close_all().await;
         // Closing a pool cannot fail.
+        let _closed = self.journal.close_by_ref().await;
         let _closed = self.unhurried.close_by_ref().await;
         let _closed = self.db().close_by_ref().await;
     }

@@ -4,6 +4,13 @@
 //! `cargo bench -p turbocat-server --bench chain`; with `DATABASE_URL`, on that (empty) database. Prints a line a
 //! round: steps a second, and the time from the start of a step to the start of the next one.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    reason = "a bench stops at what it does not expect, and what it prints are rates"
+)]
+
 use std::{
     collections::HashMap,
     path::PathBuf,
@@ -60,8 +67,7 @@ fn database() -> anyhow::Result<(String, Option<Cluster>)> {
         return Ok((url, None));
     }
     let root: PathBuf = std::env::temp_dir().join(format!("turbocat-bench-{}", std::process::id()));
-    let options =
-        ClusterOptions { root, durable: true, ..ClusterOptions::throw_away(Installation::find()?, "bench") };
+    let options = ClusterOptions { root, durable: true, ..ClusterOptions::throw_away(Installation::find()?, "bench") };
     let cluster = Cluster::open(&options)?;
     Ok((cluster.url(DATABASE), Some(cluster)))
 }
@@ -126,7 +132,8 @@ fn report(round: usize, took: Duration, runner: &Noop, executions: usize) {
     let starts = runner.starts.lock().expect("nobody panics with the lock");
     let steps: usize = starts.values().map(Vec::len).sum();
     assert_eq!(steps, executions * STEPS, "every step ran once");
-    let mut latencies: Vec<_> = starts.values().flat_map(|times| times.windows(2).map(|pair| pair[1] - pair[0])).collect();
+    let mut latencies: Vec<_> =
+        starts.values().flat_map(|times| times.windows(2).map(|pair| pair[1] - pair[0])).collect();
     latencies.sort_unstable();
     let at = |share: usize| latencies[(latencies.len() - 1) * share / 100].as_secs_f64() * 1_000.0;
     println!(

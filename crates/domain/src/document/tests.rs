@@ -1,3 +1,5 @@
+//! What a document may say, and what it may not: each rule of the language.
+
 mod canonical;
 mod fuzz;
 mod names;

@@ -236,7 +236,8 @@ impl Plan {
         output: Option<Mapping>,
         settings: Settings,
     ) -> Self {
-        let keys = (0..).map(StepIndex).zip(&steps).map(|(index, step)| (step.key.as_str().to_owned(), index)).collect();
+        let keys =
+            (0..).map(StepIndex).zip(&steps).map(|(index, step)| (step.key.as_str().to_owned(), index)).collect();
         Self { steps, bodies, output, settings, keys }
     }
 

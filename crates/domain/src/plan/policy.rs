@@ -90,8 +90,7 @@ pub enum OnTimeout {
 mod tests {
     use super::*;
 
-    const POLICY: RetryPolicy =
-        RetryPolicy { retries: 3, delay_ms: 500, backoff: Backoff::Exponential, jitter: false };
+    const POLICY: RetryPolicy = RetryPolicy { retries: 3, delay_ms: 500, backoff: Backoff::Exponential, jitter: false };
 
     #[test]
     fn an_exponential_delay_doubles_with_each_attempt_up_to_ten_minutes() {

@@ -27,8 +27,8 @@ pub use queries::{
     WorkflowFilter, WorkflowQueries,
 };
 pub use queue::{
-    CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueue,
-    NewEvent, NewExecution, StoredEvent,
+    CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail,
+    ExecutionQueue, NewEvent, NewExecution, StoredEvent,
 };
 pub use repository::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,

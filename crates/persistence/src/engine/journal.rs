@@ -42,7 +42,7 @@ impl Journal for PgStore {
 impl PgStore {
     async fn write(&self, statement: &Statement, awaited: &[String]) -> Result<CommitOutcome> {
         if awaited.is_empty() {
-            return execute(self.db(), statement.clone()).await;
+            return execute(&self.journal, statement.clone()).await;
         }
         self.write_in_turn(statement.clone(), awaited.to_vec()).await
     }
@@ -50,7 +50,7 @@ impl PgStore {
     /// Writes a batch with executions that wait for events, in turn with those who publish them: an event is seen
     /// here, or its publisher sees the wait.
     async fn write_in_turn(&self, statement: Statement, awaited: Vec<String>) -> Result<CommitOutcome> {
-        let db: DatabaseConnection = self.db().clone();
+        let db: DatabaseConnection = self.journal.clone();
         detached(async move {
             let tx = begin(&db).await?;
             tx.execute_raw(sql::lock_event_names(awaited)).await.about(ENTITY)?;

@@ -4,6 +4,10 @@
 -- way, and a takeover waits for it: FOR KEY SHARE conflicts with FOR UPDATE, and not with a renewal of the lease.
 -- `gate` locks every execution that will be updated in the order of ids, before the first update: two workers whose
 -- executions are parents of one another's would wait for each other otherwise.
+-- The plan is generic and is made before the tables have their sizes, so nothing in it may depend on them: a table is
+-- read by one row's key (a scalar subquery) or by an array of keys, never by a join that could turn into a scan, and
+-- the connection that this runs on has sequential scans and nested loops switched off (`open_journal`). An owner is
+-- compared by IS NOT DISTINCT FROM, which no index serves: all that a worker owns is no way to find one row.
 -- What is read from `gate` and the arrays only is safe to be evaluated again when a row was changed meanwhile; no
 -- update reads the result of another.
 -- Nil uuids and empty texts are NULL: array parameters cannot hold one.
@@ -39,8 +43,7 @@ recorded AS (
         execution_id, path, attempt, seq, status, reason, output, error, started_at, ended_at, workflow_step_id,
         agent_id
     )
-    JOIN executions ON executions.id = batch.execution_id
-    WHERE executions.worker_id = gate.worker_id
+    WHERE (SELECT worker_id FROM executions WHERE executions.id = batch.execution_id) = gate.worker_id
     ON CONFLICT (execution_id, path, attempt) DO UPDATE SET
         seq = excluded.seq,
         status = excluded.status,
@@ -75,7 +78,7 @@ logged AS (
                    PLACING '8' FROM 4 FOR 1
                )
            )::uuid,
-           ends.execution_id, workflow_steps.id,
+           ends.execution_id, (SELECT id FROM workflow_steps WHERE workflow_steps.id = ends.workflow_step_id),
            CASE ends.status WHEN 'failed' THEN 'error' ELSE 'info' END,
            CASE ends.status
                WHEN 'completed' THEN format('step `%s` completed in %s ms', ends.path, ends.duration_ms)
@@ -90,7 +93,7 @@ logged AS (
            )),
            split_part(split_part(ends.path, '.', -1), '[', 1), ends.status, ends.started_at, ends.ended_at,
            ends.duration_ms, ends.ended_at
-    FROM ends LEFT JOIN workflow_steps ON workflow_steps.id = ends.workflow_step_id
+    FROM ends
     ON CONFLICT (id) DO NOTHING
 ),
 
@@ -119,7 +122,8 @@ ended AS (
         id, status, output, error_message, error_code, error_stack, steps_completed, steps_failed, started_at,
         completed_at
     )
-    WHERE executions.id = batch.id AND executions.worker_id = gate.worker_id
+    WHERE executions.id = ANY ($14::uuid[]) AND executions.id = batch.id
+      AND executions.worker_id IS NOT DISTINCT FROM gate.worker_id
     RETURNING executions.id, executions.workflow_id, executions.status, executions.duration_ms,
               executions.completed_at
 ),
@@ -131,10 +135,15 @@ parking AS MATERIALIZED (
                WHEN batch.id = ANY ($30::uuid[]) OR EXISTS (
                    SELECT FROM UNNEST($26::uuid[], $27::text[], $28::text[], $29::timestamp[])
                        AS awaited (execution_id, path, event_name, since)
-                   JOIN events ON events.name = awaited.event_name AND events.received_at >= awaited.since
                    WHERE awaited.execution_id = batch.id AND (
-                       events.execution_id IS NULL
-                       OR (events.execution_id = awaited.execution_id AND events.path = awaited.path)
+                       SELECT true FROM events
+                       WHERE events.name = awaited.event_name AND events.received_at >= awaited.since
+                         AND events.user_id = (SELECT user_id FROM executions WHERE executions.id = batch.id)
+                         AND (
+                             events.execution_id IS NULL
+                             OR (events.execution_id = awaited.execution_id AND events.path = awaited.path)
+                         )
+                       LIMIT 1
                    )
                ) THEN LOCALTIMESTAMP
            END) AS wake_at
@@ -148,7 +157,8 @@ parked AS (
         wake_at = LEAST(executions.wake_at, parking.wake_at),
         updated_at = LOCALTIMESTAMP
     FROM gate, parking
-    WHERE executions.id = parking.id AND executions.worker_id = gate.worker_id
+    WHERE executions.id = ANY ($24::uuid[]) AND executions.id = parking.id
+      AND executions.worker_id IS NOT DISTINCT FROM gate.worker_id
     RETURNING executions.id
 ),
 
@@ -164,7 +174,7 @@ waiting AS (
 forgotten AS (
     DELETE FROM waits
     USING (SELECT id FROM ended UNION ALL SELECT id FROM parked) AS past
-    WHERE waits.execution_id = past.id AND NOT EXISTS (
+    WHERE waits.execution_id = ANY ($14::uuid[] || $24::uuid[]) AND waits.execution_id = past.id AND NOT EXISTS (
         SELECT FROM UNNEST($26::uuid[], $27::text[]) AS batch (execution_id, path)
         WHERE batch.execution_id = waits.execution_id AND batch.path = waits.path
     )

@@ -24,8 +24,6 @@ mod tests {
     use turbocat_application::{AgentDocument, official_templates};
     use turbocat_domain::template::TemplateType;
 
-    use super::*;
-
     #[test]
     fn the_agents_of_all_official_templates_have_valid_configs() {
         let mut checked = 0;

@@ -1,3 +1,5 @@
+//! Expressions: what they compute, what they refuse, and that they end.
+
 mod attacks;
 mod rewriting;
 

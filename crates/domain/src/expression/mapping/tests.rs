@@ -1,3 +1,5 @@
+//! Mappings: types that are kept, parts that are joined, leaves that are named.
+
 use std::borrow::Cow;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Plans: dependencies, bodies and policies as they are compiled.
+
 use proptest::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
