@@ -157,6 +157,12 @@ impl Agent {
         }
     }
 
+    /// Whether it is the version that its name stands for.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status == AgentStatus::Active && self.deleted_at.is_none()
+    }
+
     /// Whether another user may see and run it.
     #[must_use]
     pub fn is_usable_by(&self, user: UserId) -> bool {

@@ -121,7 +121,8 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// An execution that was accepted and has not begun. Its deadline is counted from when it begins.
+    /// An execution that was accepted now and has not begun. The store that takes it in sets its deadline, counted
+    /// from there: how long nobody claims it does not prolong it.
     #[must_use]
     pub fn new(new: NewExecution, now: DateTime<Utc>) -> Self {
         Self {

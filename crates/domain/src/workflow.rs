@@ -130,6 +130,12 @@ impl Workflow {
         }
     }
 
+    /// Whether it is the version that its name stands for.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status == WorkflowStatus::Active && self.deleted_at.is_none()
+    }
+
     /// Whether another user may see and run it.
     #[must_use]
     pub fn is_usable_by(&self, user: UserId) -> bool {
@@ -139,7 +145,7 @@ impl Workflow {
     /// When its schedule fires next; `None` unless it is active, there and scheduled.
     #[must_use]
     pub fn next_tick(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let is_on = self.schedule_enabled && self.status == WorkflowStatus::Active && self.deleted_at.is_none();
+        let is_on = self.schedule_enabled && self.is_active();
         self.schedule_cron.as_ref().filter(|_| is_on)?.next_after(after, &self.schedule_timezone)
     }
 

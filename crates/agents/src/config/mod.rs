@@ -1,6 +1,5 @@
 //! Reads the configurations of agents: everything that is wrong at once, each thing with its place.
 
-mod nearest;
 mod template;
 
 use std::ops::RangeInclusive;
@@ -9,6 +8,7 @@ use serde_json::{Map, Value};
 use turbocat_domain::{
     agent::AgentType,
     problem::{Problem, Problems},
+    value::nearest,
 };
 
 pub(crate) use self::template::{CallScope, Reads, parse as parse_mapping};
@@ -133,7 +133,7 @@ impl<'a> Reader<'a> {
         let unknown = self.members.into_iter().flat_map(Map::keys).filter(|key| !self.known.contains(&key.as_str()));
         let unknown: Vec<&String> = unknown.collect();
         for key in unknown {
-            let hint = match nearest::nearest(key, &self.known) {
+            let hint = match nearest(key, self.known.iter().copied()) {
                 Some(near) => format!("is unknown; did you mean `{near}`?"),
                 None => format!("is unknown; known are {}", self.known.join(", ")),
             };

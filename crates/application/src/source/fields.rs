@@ -1,7 +1,7 @@
 //! Reading the members of a document one by one, and noting everything that is wrong on the way.
 
 use serde_json::{Map, Value};
-use turbocat_domain::problem::Problems;
+use turbocat_domain::{problem::Problems, value::nearest};
 
 /// The members of an object that is being read.
 pub(super) struct Fields<'a> {
@@ -15,7 +15,8 @@ impl<'a> Fields<'a> {
     pub(super) fn new(members: &'a Map<String, Value>, known: &[&str]) -> Self {
         let mut problems = Problems::default();
         for key in members.keys().filter(|key| !known.contains(&key.as_str())) {
-            let hint = nearest(key, known).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
+            let hint =
+                nearest(key, known.iter().copied()).map(|near| format!(", did you mean `{near}`?")).unwrap_or_default();
             problems.add("unknown_key", key, format!("there is no key `{key}` here{hint}"));
         }
         Self { members, problems }
@@ -105,42 +106,5 @@ impl<'a> Fields<'a> {
             }
         }
         parsed
-    }
-}
-
-/// The known word that takes the fewest edits to reach, if that is few enough to be a slip.
-fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
-    let edits_max = word.chars().count().div_ceil(3);
-    let by_distance = known.iter().map(|candidate| (distance(word, candidate), *candidate));
-    by_distance.filter(|(edits, _)| *edits <= edits_max).min().map(|(_, candidate)| candidate)
-}
-
-/// Levenshtein's distance.
-fn distance(left: &str, right: &str) -> usize {
-    let right: Vec<char> = right.chars().collect();
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (index, from) in left.chars().enumerate() {
-        let mut diagonal = std::mem::replace(row.first_mut().unwrap_or(&mut 0), index + 1);
-        let mut before = index + 1;
-        for (cell, to) in row.iter_mut().skip(1).zip(&right) {
-            let cost = (diagonal + usize::from(from != *to)).min(before + 1).min(*cell + 1);
-            diagonal = std::mem::replace(cell, cost);
-            before = cost;
-        }
-    }
-    row.last().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slip_is_recognised_and_another_word_is_not() {
-        let known = ["name", "type", "config", "max_memory_mb"];
-
-        assert_eq!(nearest("confg", &known), Some("config"));
-        assert_eq!(nearest("max_memory", &known), Some("max_memory_mb"));
-        assert_eq!(nearest("colour", &known), None);
     }
 }

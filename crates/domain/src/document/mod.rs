@@ -136,15 +136,6 @@ impl Document {
         &self.steps
     }
 
-    /// How many steps the workflow has: a container counts as one, with all that its bodies run.
-    #[must_use]
-    pub fn steps_total(&self) -> u32 {
-        let in_bodies: BTreeSet<_> =
-            self.steps.iter().flat_map(|step| step.action.bodies()).flat_map(|(_, keys)| keys).collect();
-        let outside = self.steps.iter().filter(|step| !in_bodies.contains(&step.key)).count();
-        u32::try_from(outside).unwrap_or(u32::MAX)
-    }
-
     /// What its steps call the agents that they run: names or ids.
     #[must_use]
     pub fn agent_names(&self) -> BTreeSet<String> {

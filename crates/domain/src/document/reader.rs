@@ -9,9 +9,8 @@ use std::{cell::RefCell, fmt::Display, ops::RangeInclusive, str::FromStr};
 use serde_json::{Map, Value};
 
 use crate::{
-    expression::nearest,
     problem::Problems,
-    value::{StepKey, excerpt},
+    value::{StepKey, excerpt, json_text::kind_of, nearest},
 };
 
 /// Collects problems.
@@ -237,17 +236,6 @@ impl<'a> Reader<'a> {
 /// The path of a key.
 pub(super) fn join(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
-}
-
-const fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "nothing",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
 
 #[cfg(test)]

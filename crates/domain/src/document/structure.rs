@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{action::StepAction, graph, reader::Sink, step::Step};
 use crate::{
-    expression::nearest,
     limits::{BODY_DEPTH_MAX, EDGES_MAX, STEP_DEPENDENCIES_MAX},
-    value::StepKey,
+    value::{StepKey, nearest},
     workflow_step::JoinRule,
 };
 

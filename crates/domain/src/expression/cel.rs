@@ -20,7 +20,6 @@ mod data;
 mod failure;
 mod functions;
 mod meter;
-mod nearest;
 mod rewrite;
 
 use std::{
@@ -35,13 +34,15 @@ use ::cel::{Context, Env, Value as CelValue};
 use serde_json::Value;
 
 pub(super) use self::meter::Meter;
-pub(crate) use self::nearest::nearest;
 use self::{
     compile::Program,
     data::{Data, Found},
 };
 use super::{Root, Scope};
-use crate::limits::{EXPRESSION_BYTES_MAX, EXPRESSION_OUTPUT_BYTES_MAX};
+use crate::{
+    limits::{EXPRESSION_BYTES_MAX, EXPRESSION_OUTPUT_BYTES_MAX},
+    value::json_text,
+};
 
 /// The standard library, shared by all evaluations.
 static LIBRARY: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -167,7 +168,7 @@ impl Expression {
             other => Err(ExpressionError::failed(format!(
                 "`{}` gives {}, but only true or false can decide; compare it with something",
                 self.source,
-                data::kind_of(&other)
+                json_text::kind_of(&other)
             ))),
         }
     }

@@ -10,7 +10,6 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-pub(crate) use self::cel::nearest;
 pub use self::{
     cel::{Expression, ExpressionError, References},
     mapping::{Mapping, MappingProblem},

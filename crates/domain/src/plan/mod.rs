@@ -29,7 +29,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepIndex(pub u32);
 
-/// A body's position in [`Plan::bodies`]; the root is the first.
+/// A body's position among those of its plan; the root is the first. See [`Plan::body`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BodyIndex(pub u32);
 
@@ -287,7 +287,7 @@ impl Plan {
         &self.settings
     }
 
-    /// How many steps the workflow has: a container counts as one, with all that its bodies run.
+    /// How many steps an execution of it counts, its `steps_total`: a container is one, with all that its bodies run.
     #[must_use]
     pub fn steps_total(&self) -> u32 {
         u32::try_from(self.body(BodyIndex::ROOT).steps.len()).unwrap_or(u32::MAX)

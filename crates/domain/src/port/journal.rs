@@ -55,7 +55,7 @@ pub struct ParkedExecution {
     pub id: ExecutionId,
     /// When it must be looked at again at the latest; mail that came in meanwhile makes that now.
     pub wake_at: DateTime<Utc>,
-    /// The events that it waits for. An event of these names that is there already makes `wake_at` now.
+    /// The events that it waits for. One of them that its user sent and that is there already makes `wake_at` now.
     pub waits: Vec<WaitRecord>,
 }
 

@@ -32,7 +32,7 @@ pub struct NewExecution {
     pub input: Value,
     /// How many steps the workflow has.
     pub steps_total: u32,
-    /// How long it may take in all, in milliseconds.
+    /// How long it may take in all, in milliseconds, from when it is accepted.
     pub timeout_ms: u64,
     /// The execution and the path of the step that this one is a child of.
     pub parent: Option<(ExecutionId, String)>,
@@ -122,7 +122,7 @@ pub struct NewEvent {
     pub payload: Value,
     /// The only execution and step that it is meant for (an approval); `None` for all that wait for the name.
     pub target: Option<(ExecutionId, String)>,
-    /// Who sent it.
+    /// Who sent it: it is for executions of this user alone.
     pub user_id: UserId,
 }
 
@@ -149,9 +149,16 @@ pub trait ExecutionAcceptor: Send + Sync {
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait ExecutionQueue: Send + Sync {
-    /// Inserts executions, all of them or none. A child that exists already (same parent and path) is left
-    /// as it is. With an owner that is alive they are born running and owned by it; otherwise they are
-    /// pending and claimable. Returns the database's time of the insert, and whether the owner has them.
+    /// Inserts executions, all of them or none. With an owner that is alive they are born running and owned by
+    /// it; otherwise they are pending and claimable. Returns the database's time of the insert, and whether the
+    /// owner has them.
+    ///
+    /// May be repeated after an unknown outcome: an execution with this id that stands already with the same
+    /// workflow and user MUST be left as it is, whatever has become of it; so is a child that stands already
+    /// (same parent and path). What is missing of a batch that stands in part is inserted pending and claimable.
+    /// The time is then that of the first insert, and the owner MUST be said to have them only if it owns each of
+    /// them now. An id that stands with another workflow or user is
+    /// [`RepositoryError::AlreadyExists`](super::RepositoryError::AlreadyExists).
     async fn insert(&self, executions: &[NewExecution], owner: Option<WorkerId>) -> Result<(DateTime<Utc>, bool)>;
 
     /// Claims executions that nobody owns and whose time has come, the longest due first. MUST NOT give one
@@ -175,16 +182,18 @@ pub trait ExecutionQueue: Send + Sync {
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>>;
 }
 
-/// The events that executions wait for.
+/// The events that executions wait for. An event MUST reach only executions of the user who sent it, be it for all
+/// that wait for its name or for one target: it wakes no other, no other receives it, and none is parked as if it had.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait EventQueries: Send + Sync {
-    /// Stores an event and wakes the executions that wait for its name (or its one target). Returns how many.
-    /// MUST NOT miss a wait that is registered at the same moment.
+    /// Stores an event and wakes the executions of its sender that wait for its name (or its one target). Returns
+    /// how many: none, if its target is another user's. MUST NOT miss a wait that is registered at the same moment.
     async fn publish(&self, event: &NewEvent) -> Result<u64>;
 
     /// The events of a name that no earlier than `since` were received, oldest first: those for all, and those
-    /// whose one target is this step.
+    /// whose one target is this step. Of both MUST only be told what the user of the target's execution sent; an
+    /// execution that is not there receives nothing.
     async fn received<'a>(
         &self,
         name: &'a str,

@@ -47,8 +47,9 @@ pub trait AgentRepository: Send {
     /// Undoes a delete.
     async fn restore(&mut self, id: AgentId, now: DateTime<Utc>) -> Result<()>;
     /// Locks the name for this owner until the end of the transaction, so that two publishers of one name
-    /// take turns, and returns its active version.
-    async fn lock_active<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Agent>>;
+    /// take turns, and returns its highest version. MUST NOT pass over a version that is not active or was
+    /// deleted: the next one's number follows it, and no number is used twice.
+    async fn lock_latest<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Agent>>;
 }
 
 /// The workflows. A workflow and its steps are one aggregate: they are written together.
@@ -66,8 +67,9 @@ pub trait WorkflowRepository: Send {
     /// Undoes a delete.
     async fn restore(&mut self, id: WorkflowId, now: DateTime<Utc>) -> Result<()>;
     /// Locks the name for this owner until the end of the transaction, so that two publishers of one name
-    /// take turns, and returns its active version.
-    async fn lock_active<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Workflow>>;
+    /// take turns, and returns its highest version. MUST NOT pass over a version that is not active or was
+    /// deleted: the next one's number follows it, and no number is used twice.
+    async fn lock_latest<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Workflow>>;
 }
 
 /// The executions, where they are not the engine's.

@@ -16,6 +16,7 @@ use crate::{
     limits,
     plan::{Action, ItemErrors, LoopAction, LoopSource, ParallelAction, ParallelShape, WaitFor},
     step_run::StepError,
+    value::json_text,
 };
 
 /// Whether a loop goes on.
@@ -225,18 +226,6 @@ impl Transition<'_> {
     }
 }
 
-/// What kind of JSON a value is, for a sentence.
-const fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a bool",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
-}
-
 impl Run {
     /// The output of a body: that of its last step; of several last steps, their outputs by key.
     pub(super) fn body_output(&self, id: FrameId) -> Value {
@@ -286,7 +275,7 @@ impl Run {
         match mapping.evaluate(&FrameScope::new(self, frame)) {
             Ok(Value::Array(items)) => Ok(Arc::new(items)),
             Ok(other) => {
-                let kind = kind_of(&other);
+                let kind = json_text::kind_of(&other);
                 Err(StepError::permanent("items_not_a_list", format!("config.items gave {kind}, not a list")))
             }
             Err(error) => Err(expression_error("config.items", &error)),

@@ -16,6 +16,7 @@ pub mod json_text;
 mod life_cycle;
 mod metric;
 mod name;
+mod nearest;
 mod scope;
 mod secret_hash;
 mod soft_delete;
@@ -31,6 +32,7 @@ pub use self::{
     email::{Email, InvalidEmail},
     metric::{average_ms, duration_ms},
     name::{InvalidName, Name},
+    nearest::nearest,
     scope::{InvalidScope, Scope},
     secret_hash::SecretHash,
     soft_delete::SoftDelete,

@@ -16,7 +16,10 @@ use super::{
     compile::Program,
     convert::{json_weight, to_cel, to_owned_cel},
 };
-use crate::expression::{Root, Scope, StepView};
+use crate::{
+    expression::{Root, Scope, StepView},
+    value::json_text::kind_of,
+};
 
 /// Where a path starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,18 +206,6 @@ impl fmt::Display for Key {
             Self::Name(name) => f.write_str(name),
             Self::Index(index) => write!(f, "[{index}]"),
         }
-    }
-}
-
-/// What kind of value it is, for a message.
-pub(super) const fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a bool",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }
 

@@ -17,9 +17,9 @@ use super::{
     ExpressionError, References,
     compile::count,
     data::{Key, Path, Start},
-    functions, nearest,
+    functions,
 };
-use crate::expression::Root;
+use crate::{expression::Root, value::nearest};
 
 /// Pays for a value and returns it.
 pub(super) const CHARGE: &str = "@charge";

@@ -122,6 +122,19 @@ fn bodies_have_their_steps_positions_and_sinks() {
 }
 
 #[test]
+fn a_container_counts_as_one_step_with_all_of_its_body() {
+    let plan = compile(&json!([
+        agent("first", &[]),
+        {"key": "outer", "type": "loop", "depends_on": ["first"], "config": {"items": [1, 2], "max_iterations": 2, "body": ["inner", "beside"]}},
+        {"key": "inner", "type": "parallel", "config": {"branches": {"x": ["deep"], "y": ["deeper"]}}},
+        agent("deep", &[]), agent("deeper", &[]), agent("beside", &[]),
+        {"key": "last", "type": "wait", "depends_on": ["outer"], "config": {"duration_ms": 1}}
+    ]));
+
+    assert_eq!((plan.steps().len(), plan.steps_total()), (7, 3));
+}
+
+#[test]
 fn on_error_becomes_a_policy() {
     let mut steps = json!([agent("fail", &[]), agent("go", &[]), agent("again", &[]), agent("more", &[])]);
     steps[1]["on_error"] = json!("continue");

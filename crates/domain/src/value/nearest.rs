@@ -1,7 +1,8 @@
 //! "Did you mean …?"
 
 /// The known word that is nearest to what was written, if any is near.
-pub(crate) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written: Vec<char> = written.chars().take(CHARS_MAX).flat_map(char::to_lowercase).collect();
     let allowed = (written.len() / 3).clamp(1, 3);
     known
