@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use sea_orm_migration::sea_orm::{DatabaseConnection, SqlxPostgresConnector};
-use sqlx::ConnectOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Connection};
 
 use crate::MigrationError;
 
@@ -29,9 +29,14 @@ pub(crate) fn options(url: &str) -> Result<PgConnectOptions, MigrationError> {
 
 /// Opens the one connection on which the schema is read and changed.
 ///
-/// The driver opens it, not the mapper: the mapper's error for a bad address repeats it with its password.
+/// The driver opens it, not the mapper: the mapper's error for a bad address repeats it with its password. And it is
+/// tried out before there is a pool: a pool knocks on a closed door for half a minute, and forgets what it heard.
 pub(crate) async fn connect(url: &str) -> Result<DatabaseConnection, MigrationError> {
-    let pool = PgPoolOptions::new().max_connections(1).connect_with(options(url)?).await;
+    let options = options(url)?;
+    let tried = options.connect().await.map_err(MigrationError::Connect)?;
+    // It said that it is there; how it says good-bye does not matter.
+    let _closed = tried.close().await;
+    let pool = PgPoolOptions::new().max_connections(1).connect_with(options).await;
     Ok(SqlxPostgresConnector::from_sqlx_postgres_pool(pool.map_err(MigrationError::Connect)?))
 }
 

@@ -39,7 +39,7 @@ async fn what_an_interrupted_run_began_goes_on_with_the_server() {
 
     run.signal("INT").await;
     run.line(|event| event["event"] == "left").await;
-    assert_eq!(run.end().await.code(), Some(1));
+    assert_eq!(run.end().await.code(), Some(130));
 
     let (server, _address) = turbocat.up().await;
     turbocat.until(id, "completed").await;

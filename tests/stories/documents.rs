@@ -53,6 +53,35 @@ steps:
 { kind: agent, name: one, type: data, max_concurrent_executions: 4, config: { program: "1" } }
 "#;
 
+/// A workflow that takes some seconds in small steps: ten rounds of a wait and a program.
+pub(crate) const STEADY: &str = r#"
+name: steady
+output: { doubles: "${{ steps.rounds.output.results }}" }
+steps:
+  - key: rounds
+    type: loop
+    config: { items: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], max_iterations: 10, body: [nap, double] }
+  - { key: nap, type: wait, config: { duration_ms: 400 } }
+  - { key: double, type: agent, agent: double, depends_on: [nap], inputs: { n: "${{ item }}" } }
+---
+kind: agent
+name: double
+type: code
+config: { language: javascript, source: "export default ({ n }) => 2 * n" }
+"#;
+
+/// A workflow whose program never ends by itself.
+pub(crate) const BUSY: &str = r#"
+name: busy
+steps:
+  - { key: spin, type: agent, agent: spin }
+---
+kind: agent
+name: spin
+type: code
+config: { language: javascript, source: "export default () => { for (;;) {} }" }
+"#;
+
 /// A workflow that waits for ever.
 pub(crate) const FOR_EVER: &str = r"
 name: for-ever

@@ -1,7 +1,11 @@
 //! `turbocat executions`.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::{
-    documents::{BOOM, COUNT, FOR_EVER},
+    documents::{BOOM, BUSY, COUNT, FOR_EVER},
     turbocat::{Folder, Turbocat},
 };
 
@@ -59,4 +63,29 @@ async fn an_execution_that_waits_for_ever_can_be_cancelled() {
     assert_eq!(run.end().await.code(), Some(1));
     let again = turbocat.run(&["executions", "cancel", id, "--json"]).await.success().value();
     assert_eq!(again["cancel"], "ended");
+}
+
+#[tokio::test]
+async fn the_server_hears_of_a_cancel_at_once_whether_the_execution_is_parked_or_busy() {
+    let turbocat = Turbocat::with_database().await;
+    let folder = Folder::new("cancel-up");
+    let (server, _address) = turbocat.up().await;
+
+    for (name, document) in [("for-ever.yaml", FOR_EVER), ("busy.yaml", BUSY)] {
+        let file = folder.write(name, document);
+        let mut run = turbocat.start(&["run", &file, "--json"]);
+        let accepted = run.line(|event| event["event"] == "accepted").await;
+        let id = accepted["execution"].as_str().unwrap();
+        run.signal("INT").await;
+        run.line(|event| event["event"] == "left").await;
+        assert_eq!(run.end().await.code(), Some(130));
+        turbocat.until(id, "running").await;
+
+        turbocat.run(&["executions", "cancel", id]).await.success();
+        let asked_at = Instant::now();
+        turbocat.until(id, "cancelled").await;
+        assert!(asked_at.elapsed() < Duration::from_secs(3), "{name}: {:?}", asked_at.elapsed());
+    }
+    server.signal("TERM").await;
+    assert_eq!(server.end().await.code(), Some(0));
 }

@@ -215,9 +215,7 @@ impl Process {
 
     /// Sends a signal by the name that `kill` knows.
     pub(crate) async fn signal(&self, name: impl AsRef<OsStr>) {
-        let id = self.child.id().expect("the process runs").to_string();
-        let sent = Command::new("kill").arg("-s").arg(name).arg(id).status().await.unwrap();
-        assert!(sent.success());
+        signal(self.child.id().expect("the process runs"), name).await;
     }
 
     /// Waits for the end. What is still written is read meanwhile, or the process might wait for us.
@@ -229,6 +227,23 @@ impl Process {
         })
         .await
     }
+}
+
+/// Waits until a process that we did not start ourselves is gone.
+pub(crate) async fn gone(pid: u32) {
+    let mut look = time::interval(LOOK);
+    within(&format!("process {pid} is gone"), async {
+        while Path::new("/proc").join(pid.to_string()).exists() {
+            look.tick().await;
+        }
+    })
+    .await;
+}
+
+/// Sends a signal to a process, by the name that `kill` knows.
+pub(crate) async fn signal(pid: u32, name: impl AsRef<OsStr>) {
+    let sent = Command::new("kill").arg("-s").arg(name).arg(pid.to_string()).status().await.unwrap();
+    assert!(sent.success());
 }
 
 /// Waits for something that must happen before the deadline.

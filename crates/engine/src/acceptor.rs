@@ -116,7 +116,7 @@ async fn insert(core: &Arc<Core>, life: Option<&Arc<Life>>, executions: Vec<NewE
         Ok(Some(started_at)) => {
             for new in executions.iter() {
                 // A closed inbox means that this life is over; the next owner learns of them from the database.
-                let _closed = life.shard.send(Message::Adopt(Box::new(born(new, started_at))));
+                let _closed = life.shard.send(Message::Born(Box::new(born(new, started_at))));
             }
             Ok(())
         }
@@ -142,16 +142,11 @@ async fn insert_owned(
     executions: &Arc<[NewExecution]>,
 ) -> Result<Option<DateTime<Utc>>> {
     let mut backoff = Backoff::default();
-    let mut is_repeated = false;
     loop {
         match insert_once(core, executions, Some(life.lease.worker)).await {
             Ok((at, is_owned)) => return Ok(is_owned.then_some(at)),
             Err(error) if error.is_transient() && life.lease.is_trusted() && !core.killed.is_cancelled() => {
-                is_repeated = true;
                 pause("execution.insert", &error, backoff.next()).await;
-            }
-            Err(RepositoryError::AlreadyExists { .. }) if is_repeated => {
-                return started_at(core, executions).await;
             }
             Err(error) => return Err(error),
         }
@@ -165,16 +160,6 @@ async fn insert_once(
 ) -> Result<(DateTime<Utc>, bool)> {
     let (queue, executions) = (Arc::clone(&core.ports.queue), Arc::clone(executions));
     core.call(async move { queue.insert(&executions, owner).await }).await
-}
-
-/// When executions started that were inserted by a call whose answer was lost.
-async fn started_at(core: &Arc<Core>, executions: &Arc<[NewExecution]>) -> Result<Option<DateTime<Utc>>> {
-    let Some(first) = executions.first().map(|new| new.id) else { return Ok(None) };
-    let stored = core.call_again("execution.get", || {
-        let queries = Arc::clone(&core.ports.queries);
-        async move { queries.executions().get(first).await }
-    });
-    Ok(stored.await?.started_at)
 }
 
 /// An execution as it is claimed at its birth.

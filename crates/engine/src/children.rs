@@ -7,8 +7,10 @@
 //! # Invariants
 //!
 //! 1. The id of a child is a function of its parent, the path and the attempt: starting it twice is starting it
-//!    once, and who recovers the parent can cancel it.
+//!    once.
 //! 2. A child runs the version that was active when it was first started.
+//! 3. A child for whose answer nobody waits is asked to be cancelled: at once, and if its parent's worker dies before
+//!    that, by the next owner before the parent's end.
 
 use std::sync::Arc;
 
@@ -19,7 +21,7 @@ use turbocat_domain::{
     execution::TriggerType,
     id::{ExecutionId, UserId, WorkflowId},
     limits,
-    port::{CancelOutcome, NewExecution, RepositoryError},
+    port::{CancelOutcome, ExecutionFilter, NewExecution, PageRequest, RepositoryError},
     step_run::StepError,
     workflow::{Workflow, WorkflowStatus},
 };
@@ -146,6 +148,33 @@ async fn resolve(core: &Arc<Core>, agent: &Agent) -> Result<WorkflowId, StepErro
         Err(error) => {
             tracing::error!(error = %Chain(&error), "a workflow cannot be read");
             Err(StepError::permanent("workflow_unreadable", format!("workflow `{named}` cannot be read: {error}")))
+        }
+    }
+}
+
+/// Asks for all children of an execution to be cancelled that have not ended: their answers are not wanted any more.
+pub(crate) async fn cancel_all(core: &Arc<Core>, parent: ExecutionId) {
+    let filter = ExecutionFilter { parent: Some(parent), ..ExecutionFilter::default() };
+    let mut page = PageRequest { limit: 200, after: None };
+    loop {
+        let listed = core.call_again("execution.list", || {
+            let (queries, filter) = (Arc::clone(&core.ports.queries), filter.clone());
+            async move { queries.executions().list(&filter, page).await }
+        });
+        let found = match listed.await {
+            Ok(found) => found,
+            Err(error) => {
+                let error = Chain(&error);
+                tracing::error!(execution.id = %parent, %error, "the children of an execution could not be cancelled");
+                return;
+            }
+        };
+        for child in found.items.iter().filter(|child| !child.status.is_terminal() && !child.cancel_requested) {
+            cancel(core, child.id).await;
+        }
+        page.after = found.next;
+        if page.after.is_none() {
+            return;
         }
     }
 }

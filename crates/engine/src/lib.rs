@@ -36,5 +36,5 @@ pub use self::{
     error::EngineError,
     handle::EngineHandle,
     options::{EngineOptions, Ports},
-    progress::{Progress, StepProgress},
+    progress::{Awaited, Progress, StepProgress, StepWait},
 };

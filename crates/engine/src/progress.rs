@@ -1,7 +1,7 @@
 //! Progress of executions as it is committed, for who looks on in the same process.
 //!
-//! It tells of nothing that could be lost again: a step is shown when its record is durable. Who looks on too
-//! slowly misses parts of it; the database has them all.
+//! It tells of no result that could be lost again: a step is shown when its record is durable. What a step waits for is
+//! shown as well, as it is at the moment. Who looks on too slowly misses parts of it; the database has them all.
 
 use std::{
     collections::HashMap,
@@ -20,12 +20,14 @@ use turbocat_domain::{
     step_run::{StepError, StepOutcome, StepRecord},
 };
 
-/// Something that happened to an execution, and is durable.
+/// Something that happened to an execution.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Progress {
-    /// An attempt of a step has ended, or runs long enough to be worth seeing.
+    /// An attempt of a step has ended, or runs long enough to be worth seeing. This is durable.
     Step(StepProgress),
-    /// The execution has ended; nothing follows.
+    /// A step waits for something.
+    Wait(StepWait),
+    /// The execution has ended; nothing follows. This is durable.
     Finished(FinishedExecution),
 }
 
@@ -63,13 +65,42 @@ impl From<&StepRecord> for StepProgress {
     }
 }
 
-/// How an execution that was watched ended.
+/// What a step waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepWait {
+    /// The path of the step.
+    pub path: String,
+    /// The attempt that is to follow; 1 for the first.
+    pub attempt: u16,
+    /// How many attempts there are at most.
+    pub attempts_max: u16,
+    /// What it waits for.
+    pub what: Awaited,
+    /// When the wait ends by itself, in milliseconds from now.
+    pub ends_in_ms: Option<u64>,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Awaited {
+    /// The time of the next attempt.
+    Retry,
+    /// Its agent, which runs as often at once as it may.
+    Agent,
+    /// A time.
+    Time,
+    /// An event of this name.
+    Event(String),
+    /// Somebody who approves.
+    Approval,
+}
+
 impl Progress {
     /// The status in which the execution ended, if this is its end.
     #[must_use]
     pub const fn ended(&self) -> Option<ExecutionStatus> {
         match self {
-            Self::Step(_) => None,
+            Self::Step(_) | Self::Wait(_) => None,
             Self::Finished(end) => Some(end.status),
         }
     }
@@ -118,6 +149,18 @@ impl Watchers {
             }
         }
         self.count.store(senders.len(), Ordering::Release);
+    }
+
+    /// Shows that a step waits. Says what for only if somebody looks.
+    pub(crate) fn show_wait(&self, execution: ExecutionId, wait: impl FnOnce() -> Option<StepWait>) {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return;
+        }
+        if let Some(sender) = self.senders().get(&execution)
+            && let Some(wait) = wait()
+        {
+            let _nobody_looks = sender.send(Progress::Wait(wait));
+        }
     }
 
     fn senders(&self) -> MutexGuard<'_, HashMap<ExecutionId, broadcast::Sender<Progress>>> {

@@ -3,12 +3,21 @@
 use std::io;
 use std::path::PathBuf;
 
-/// There is no `PostgreSQL` on this machine.
+/// There is no `PostgreSQL` on this machine, or not where it was looked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no PostgreSQL is installed{}", hint(.command.as_deref()))]
-pub struct NotInstalled {
-    /// The command that installs it on this system, if it is known.
-    pub command: Option<String>,
+pub enum NotInstalled {
+    /// It is nowhere.
+    #[error("no PostgreSQL is installed{}", hint(.command.as_deref()))]
+    Anywhere {
+        /// The command that installs it on this system, if it is known.
+        command: Option<String>,
+    },
+    /// `TURBOCAT_PG_BIN` names a folder, and it is not there.
+    #[error("there is no PostgreSQL in `{}`, the folder that TURBOCAT_PG_BIN names", .folder.display())]
+    InNamedFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
 }
 
 fn hint(command: Option<&str>) -> String {

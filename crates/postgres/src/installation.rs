@@ -25,9 +25,10 @@ impl Installation {
     ///
     /// [`NotInstalled`], with the command that changes it.
     pub fn find() -> Result<Self, NotInstalled> {
-        Self::all()
-            .next()
-            .ok_or_else(|| NotInstalled { command: InstallCommand::of_this_system().map(InstallCommand::text) })
+        Self::all().next().ok_or_else(|| match named_folder() {
+            Some(folder) => NotInstalled::InNamedFolder { folder },
+            None => NotInstalled::Anywhere { command: InstallCommand::of_this_system().map(InstallCommand::text) },
+        })
     }
 
     /// Finds an installation of one major version.
@@ -36,12 +37,14 @@ impl Installation {
     }
 
     /// Installs `PostgreSQL` with the package manager of this system, which talks to the terminal of this process.
+    /// If `TURBOCAT_PG_BIN` names a folder, no other counts, and nothing is installed.
     ///
     /// # Errors
     ///
     /// [`NotInstalled`] if there is still none afterwards.
     pub fn install() -> Result<Self, NotInstalled> {
-        if let Some(command) = InstallCommand::of_this_system()
+        if named_folder().is_none()
+            && let Some(command) = InstallCommand::of_this_system()
             && let Err(error) = command.run()
         {
             tracing::warn!(%error, "the package manager could not be run");
@@ -76,10 +79,15 @@ impl Installation {
     }
 }
 
+/// The folder that the environment names; a variable that is set to nothing names none.
+fn named_folder() -> Option<PathBuf> {
+    env::var_os(VARIABLE).filter(|folder| !folder.is_empty()).map(PathBuf::from)
+}
+
 /// The folders in which binaries may be, the best first.
 fn candidates() -> Vec<PathBuf> {
-    if let Some(bin) = env::var_os(VARIABLE) {
-        return vec![bin.into()];
+    if let Some(bin) = named_folder() {
+        return vec![bin];
     }
     let mut found = versioned("/usr/lib/postgresql", "", "bin");
     found.extend(pg_config());

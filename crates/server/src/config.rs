@@ -57,7 +57,7 @@ fn secrets(variables: impl Iterator<Item = (String, String)>) -> Secrets {
 }
 
 /// A variable that is set to something.
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.trim().is_empty())
 }
 

@@ -33,6 +33,19 @@ impl OpenDatabase {
         Ok(!cluster_options(global, installation(global)?)?.root.exists())
     }
 
+    /// As [`Self::open`], for who only looks: a database is not made for them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`], and if there is none yet.
+    pub(crate) fn open_existing(global: &GlobalArgs) -> anyhow::Result<Self> {
+        if Self::is_missing(global)? {
+            let root = cluster_options(global, installation(global)?)?.root;
+            bail!("there is no database in {} yet: `turbocat run` and `turbocat up` make one", root.display());
+        }
+        Self::open(global)
+    }
+
     /// Finds the database, or starts it. Blocks, and may start a process: call it before there are threads.
     ///
     /// # Errors
@@ -59,10 +72,7 @@ fn installation(global: &GlobalArgs) -> anyhow::Result<Installation> {
             report::note("installing PostgreSQL");
             Ok(Installation::install()?)
         }
-        Err(missing) => Err(missing).context(
-            "there is no database: name one with --database-url, or let Turbocat start its own (--install-postgres \
-             installs what it needs)",
-        ),
+        Err(missing) => Err(missing.into()),
     }
 }
 
@@ -72,7 +82,7 @@ fn installation(global: &GlobalArgs) -> anyhow::Result<Installation> {
 ///
 /// If no data folder is named and the environment names none either.
 pub(crate) fn cluster_options(global: &GlobalArgs, installation: Installation) -> anyhow::Result<ClusterOptions> {
-    Ok(match &global.data_dir {
+    Ok(match global.data_dir.as_ref().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => ClusterOptions {
             root: std::path::absolute(folder)?.join(CLUSTER_FOLDER),
             installation,

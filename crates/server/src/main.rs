@@ -4,6 +4,7 @@
 //! engine's. This crate knows the environment, the terminal and the signals.
 
 mod adapter;
+mod advice;
 mod args;
 mod command;
 mod config;
@@ -32,7 +33,8 @@ fn main() -> ExitCode {
     let json = cli.global.json;
     telemetry::init(&cli);
     match command::run(cli) {
-        Ok(code) => code,
+        Ok(code) if report::is_complete() => code,
+        Ok(_) => ExitCode::FAILURE,
         Err(error) => {
             report::failure(&error, json);
             ExitCode::FAILURE

@@ -6,7 +6,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// What a shell says of a process that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// A token that the first signal cancels. The second one ends the process at once: what was not finished is taken
 /// over by whoever comes next.
@@ -28,7 +28,7 @@ pub(crate) fn shutdown_token() -> anyhow::Result<CancellationToken> {
                 cancelled.cancel();
             }
         }
-        process::exit(INTERRUPTED);
+        process::exit(INTERRUPTED.into());
     });
     Ok(token)
 }

@@ -32,10 +32,8 @@ impl App {
     ///
     /// If the database cannot be reached, or its schema is not that of this binary.
     pub(crate) async fn connect(url: &str) -> anyhow::Result<Self> {
+        turbocat_migration::ensure_current(url).await?;
         let store = PgStore::connect(&ConnectOptions::new(url)).await.context("the database cannot be reached")?;
-        turbocat_migration::ensure_current(url)
-            .await
-            .context("run `turbocat migrate up` first, or the version of Turbocat that fits")?;
         let schemas = Arc::new(JsonSchemas::default());
         let agents = Arc::new(Agents::new(config::agents()?)?);
         let use_cases = UseCases::new(Ports {
@@ -56,7 +54,7 @@ impl App {
     ///
     /// As [`Self::connect`], and if the migrations fail or the database is not safe.
     pub(crate) async fn prepare(url: &str, global: &GlobalArgs) -> anyhow::Result<Self> {
-        for name in turbocat_migration::up(url).await.context("the schema could not be brought up to date")? {
+        for name in turbocat_migration::up(url).await? {
             tracing::info!(name, "migrated");
         }
         let app = Self::connect(url).await?;

@@ -30,7 +30,8 @@ COMMENT ON COLUMN executions.wake_at IS
 COMMENT ON COLUMN executions.cancel_requested_at IS
   'When a cancel was asked for: durable before the owner has heard of it.';
 COMMENT ON COLUMN executions.deadline_at IS
-  'When the execution ends as timeout: fixed when it starts, so that a takeover does not give it more time.';
+  'When the execution ends as timeout: counted from its acceptance, and fixed there, so that neither the time in '
+  'which nobody claims it nor a takeover gives it more.';
 COMMENT ON COLUMN executions.parent_execution_id IS
   'Execution of which a step started this one. No foreign key: parents and children are retained apart.';
 COMMENT ON COLUMN executions.parent_path IS
@@ -157,8 +158,10 @@ CREATE TABLE events (
   received_at TIMESTAMP NOT NULL
 );
 COMMENT ON TABLE events IS
-  'Events as they arrived, kept so that a wait that is registered later can look back, and none is lost in between.';
-CREATE INDEX idx_events_name ON events(name, received_at);
+  'Events as they arrived, kept so that a wait that is registered later can look back, and none is lost in between. '
+  'They are for executions of their user alone.';
+-- The user first: what others send, however much, is not looked at.
+CREATE INDEX idx_events_user_name ON events(user_id, name, received_at);
 
 CREATE TABLE counter_deltas (
   id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

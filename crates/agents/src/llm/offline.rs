@@ -1,4 +1,5 @@
-//! An answer without a model: the beginning of what was asked about, its weightiest sentence, and its figures.
+//! An answer without a model: what was asked about if that is short, else its beginning, its weightiest sentence, and the
+//! figures of the rest.
 //!
 //! The same prompt always gives the same answer. It makes examples and tests run anywhere; it understands nothing,
 //! and says so in `provider` and `model`.
@@ -11,6 +12,8 @@ use super::{Question, Reply};
 
 const MODEL: &str = "offline-extract";
 const FIGURES_MAX: usize = 5;
+/// So few sentences are their own summary.
+const SENTENCES_SHORT: usize = 3;
 const SENTENCE_CHARS_MAX: usize = 300;
 /// Shorter words say how, not what.
 const WORD_CHARS_MIN: usize = 5;
@@ -42,31 +45,30 @@ impl<'a> Extract<'a> {
     fn of(prompt: &'a str) -> Self {
         let subject = subject(prompt);
         let all = sentences(subject);
-        let first = all.first().copied();
-        let weightiest = weightiest(all.get(1..).unwrap_or_default());
         let mut figures: Vec<&str> = Vec::new();
         for figure in words(subject).filter_map(figure) {
             if figures.len() < FIGURES_MAX && !figures.contains(&figure) {
                 figures.push(figure);
             }
         }
-        Self {
-            sentences: first.into_iter().chain(weightiest).collect(),
-            figures,
-            words: words(subject).count(),
-            sentence_count: all.len(),
-        }
+        let (words, sentence_count) = (words(subject).count(), all.len());
+        let sentences = if sentence_count <= SENTENCES_SHORT {
+            all
+        } else {
+            let weightiest = weightiest(all.get(1..).unwrap_or_default());
+            all.first().copied().into_iter().chain(weightiest).collect()
+        };
+        Self { sentences, figures, words, sentence_count }
     }
 
     fn to_text(&self) -> String {
         let mut parts: Vec<String> = self.sentences.iter().map(|sentence| shorten(sentence)).collect();
-        if !self.figures.is_empty() {
-            parts.push(format!("Figures: {}.", self.figures.join(", ")));
+        let told: Vec<&str> = self.sentences.iter().flat_map(|sentence| words(sentence)).filter_map(figure).collect();
+        let others: Vec<&str> = self.figures.iter().copied().filter(|figure| !told.contains(figure)).collect();
+        if !others.is_empty() {
+            parts.push(format!("Other figures: {}.", others.join(", ")));
         }
-        parts.push(format!(
-            "({} words, {} sentences; extracted offline, without a model)",
-            self.words, self.sentence_count
-        ));
+        parts.push("(extracted offline, without a model)".to_owned());
         parts.join(" ")
     }
 
@@ -190,7 +192,23 @@ mod tests {
 
     #[test]
     fn an_empty_prompt_and_one_without_sentences_have_answers() {
-        assert!(Extract::of("").to_text().starts_with("(0 words, 0 sentences"));
-        assert!(Extract::of("hello").to_text().starts_with("hello (1 words"));
+        assert_eq!(Extract::of("").to_text(), "(extracted offline, without a model)");
+        assert_eq!(Extract::of("hello").to_text(), "hello (extracted offline, without a model)");
+    }
+
+    #[test]
+    fn a_short_text_is_its_own_summary() {
+        let text = "There are 480 packages. 22 of them are there twice. 3 come from elsewhere.";
+
+        assert_eq!(Extract::of(text).to_text(), format!("{text} (extracted offline, without a model)"));
+    }
+
+    #[test]
+    fn figures_that_its_sentences_leave_out_are_told_apart() {
+        let text =
+            Extract::of("Sales rose by 5%. Bicycles lead the sales. Costs fell to 900. Bicycles lead.").to_text();
+
+        assert!(text.contains("Other figures: 900."), "{text}");
+        assert_eq!(text.matches("5%").count(), 1, "{text}");
     }
 }

@@ -1,8 +1,8 @@
 //! Publishing: documents become versions of agents and workflows, all of them or none.
 //!
 //! First everything is read and checked, and all problems of all documents are reported at once. Then one
-//! transaction compares each document with the active version of its name: the same content leaves it as it is, new
-//! content makes a new version and retires the old one.
+//! transaction compares each document with the latest version of its name: if that is active and says the same, it
+//! is left as it is; otherwise there is a new version after it, and the active one, if there is one, is retired.
 //!
 //! # Invariants
 //!
@@ -10,6 +10,7 @@
 //! 2. A step points at the version of its agent that was active when the workflow was published, for ever; a new
 //!    version of an agent therefore makes a new version of the published workflows that use it.
 //! 3. What is published is never edited: an execution that runs keeps its version.
+//! 4. The number of a version is used once, also when that version was retired, archived or deleted since.
 
 mod batch;
 mod check;
@@ -24,11 +25,11 @@ use batch::Batch;
 /// What became of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// There was no active version of this name.
+    /// There was no version of this name.
     Created,
-    /// It is a new version, and the old one is retired.
+    /// It is a new version, and the active one is retired, if there was one.
     Updated,
-    /// The active version says the same.
+    /// The latest version is active and says the same.
     Unchanged,
 }
 
@@ -101,7 +102,8 @@ impl Reading {
     ///
     /// [`Error::Documents`] with all problems that can be found without looking anything up.
     pub fn read(sources: &[SourceFile]) -> Result<Self> {
-        let (batch, problems) = Batch::read(sources);
+        let (batch, mut problems) = Batch::read(sources);
+        problems.sort_by(|one, other| place(one).cmp(&place(other)));
         if problems.is_empty() { Ok(Self { batch }) } else { Err(Error::Documents(problems)) }
     }
 

@@ -69,19 +69,18 @@ impl Writing<'_> {
 
     async fn agent_version(&mut self, document: &AgentDocument) -> Result<Published> {
         let id = AgentId::from_uuid(self.use_cases.ports.ids.next());
-        let active = self.uow.agents().lock_active(self.actor.id, document.name.as_str()).await?;
-        let (mut agent, change) = match active {
+        let latest = self.uow.agents().lock_latest(self.actor.id, document.name.as_str()).await?;
+        let (mut agent, change) = match latest {
             None => (document.to_agent(id, self.actor.id, self.now), Change::Created),
-            Some(mut active) => {
-                let mut same = active.clone();
+            Some(latest) => {
+                let mut same = latest.clone();
                 document.write_to(&mut same);
-                if same == active {
-                    return Ok(published_agent(&active, Change::Unchanged));
+                if latest.is_active() && same == latest {
+                    return Ok(published_agent(&latest, Change::Unchanged));
                 }
-                let mut next = active.next_version(id, self.now);
+                let mut next = latest.next_version(id, self.now);
                 document.write_to(&mut next);
-                active.status = AgentStatus::Inactive;
-                self.uow.agents().save(&active, self.now).await?;
+                self.retire_agent(latest).await?;
                 (next, Change::Updated)
             }
         };
@@ -97,25 +96,53 @@ impl Writing<'_> {
         let agents = self.agents_of(document).await?;
         let rows = StepRows { workflow_id: id, agents: &agents, now: self.now };
         let steps = document.to_steps(rows, || WorkflowStepId::from_uuid(ids.next()));
-        let active = self.uow.workflows().lock_active(self.actor.id, document.name().as_str()).await?;
-        let (new, change) = match active {
+        let latest = self.uow.workflows().lock_latest(self.actor.id, document.name().as_str()).await?;
+        let (new, change) = match latest {
             None => {
                 let new = NewWorkflow { id, user_id: self.actor.id, name: document.name().clone() };
                 (Workflow::new(new, self.now), Change::Created)
             }
-            Some(mut active) => {
-                if self.is_same(&active, document, &steps).await? {
-                    return Ok(published_workflow(&active, Change::Unchanged));
+            Some(latest) => {
+                if latest.is_active() && self.is_same(&latest, document, &steps).await? {
+                    return Ok(published_workflow(&latest, Change::Unchanged));
                 }
-                active.status = WorkflowStatus::Inactive;
-                self.uow.workflows().save(&active, self.now).await?;
-                (active.next_version(id, self.now), Change::Updated)
+                let next = latest.next_version(id, self.now);
+                self.retire_workflow(latest).await?;
+                (next, Change::Updated)
             }
         };
         let workflow = with_document(new, document);
         self.uow.workflows().insert(&workflow, &steps).await?;
         self.audit("workflow.published", "workflow", workflow.id.as_uuid()).await?;
         Ok(published_workflow(&workflow, change))
+    }
+
+    /// Makes the active version of the name inactive: mostly the latest, but that may be a draft, or be deleted.
+    async fn retire_agent(&mut self, latest: Agent) -> Result<()> {
+        let active = if latest.is_active() {
+            Some(latest)
+        } else {
+            // The name is locked: nobody else publishes another meanwhile.
+            self.use_cases.ports.queries.agents().find_active(self.actor.id, latest.name.as_str()).await?
+        };
+        // Without one of the owner's own, a public one is found.
+        if let Some(active) = active.filter(|active| active.user_id == self.actor.id) {
+            self.uow.agents().save(&Agent { status: AgentStatus::Inactive, ..active }, self.now).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the active version of the name inactive, as with agents.
+    async fn retire_workflow(&mut self, latest: Workflow) -> Result<()> {
+        let active = if latest.is_active() {
+            Some(latest)
+        } else {
+            self.use_cases.ports.queries.workflows().find_active(self.actor.id, latest.name.as_str()).await?
+        };
+        if let Some(active) = active.filter(|active| active.user_id == self.actor.id) {
+            self.uow.workflows().save(&Workflow { status: WorkflowStatus::Inactive, ..active }, self.now).await?;
+        }
+        Ok(())
     }
 
     /// The agents that a workflow names: those of the batch as they are written now, the others as they are.

@@ -83,7 +83,7 @@ impl UseCases {
             self.audit(uow.as_mut(), (admin.id, "user.password_set", "user", admin.id.as_uuid()), now).await?;
             report.password_set = true;
         }
-        uow.agents().lock_active(admin.id, SEED_LOCK).await?;
+        uow.agents().lock_latest(admin.id, SEED_LOCK).await?;
         self.seed_templates(uow.as_mut(), &mut report, now).await?;
         uow.commit().await?;
         Ok(report)

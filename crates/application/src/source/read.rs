@@ -8,6 +8,7 @@
 use std::path::Path;
 
 use serde_json::Value;
+use serde_saphyr::{MessageFormatter, UserMessageFormatter};
 use turbocat_domain::{
     limits::{DOCUMENT_BYTES_MAX, JSON_DEPTH_MAX, JSON_TOKENS_MAX},
     problem::Problem,
@@ -95,7 +96,7 @@ fn yaml(text: &str) -> Result<Vec<Node>, Refusal> {
     };
     serde_saphyr::from_multiple_with_options(text, options).map_err(|error| {
         let line = error.location().map(|location| location.line()).filter(|line| *line > 0);
-        (line, "invalid_yaml", error.to_string())
+        (line, "invalid_yaml", UserMessageFormatter.format_message(&error).into_owned())
     })
 }
 

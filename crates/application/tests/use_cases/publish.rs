@@ -1,12 +1,13 @@
 //! Publishing.
 
 use serde_json::json;
+use turbocat_application::PublishReport;
 use turbocat_domain::{
-    agent::AgentStatus,
+    agent::{Agent, AgentStatus},
     id::{AgentId, WorkflowId},
-    port::Queries,
+    port::{IdGenerator, Queries, Store},
     user::UserRole,
-    workflow::WorkflowStatus,
+    workflow::{Workflow, WorkflowStatus},
 };
 
 use crate::world::{World, told};
@@ -19,6 +20,12 @@ steps:
 ---
 { kind: agent, name: counter, type: data, config: { program: length } }
 ";
+
+/// The agent and the workflow of [`COUNT`], as they were published.
+fn ids(report: &PublishReport) -> (AgentId, WorkflowId) {
+    let [agent, workflow] = report.published.as_slice() else { panic!("{report:?}") };
+    (AgentId::from_uuid(agent.id), WorkflowId::from_uuid(workflow.id))
+}
 
 #[tokio::test]
 async fn a_workflow_and_its_agents_are_published_together_and_audited() {
@@ -45,8 +52,6 @@ async fn publishing_the_same_again_changes_nothing() {
     let second = world.publish(&same).await.unwrap();
 
     assert_eq!(told(&second), ["agent counter: unchanged 1", "workflow count: unchanged 1"]);
-    let ids =
-        |report: &turbocat_application::PublishReport| report.published.iter().map(|one| one.id).collect::<Vec<_>>();
     assert_eq!(ids(&first), ids(&second));
     assert_eq!(world.audited().await.len(), 2);
 }
@@ -63,6 +68,76 @@ async fn a_change_is_a_new_version_and_the_old_one_is_retired() {
     let new = world.store.workflows().get(WorkflowId::from_uuid(second.published[1].id)).await.unwrap();
     assert_eq!((old.status, new.status), (WorkflowStatus::Inactive, WorkflowStatus::Active));
     assert_eq!(new.parent_id, Some(old.id));
+}
+
+#[tokio::test]
+async fn what_was_retired_or_deleted_is_followed_by_the_next_version_and_never_numbered_again() {
+    let world = World::new().await;
+    let first = world.publish(COUNT).await.unwrap();
+    let (agent, workflow) = ids(&first);
+    let mut uow = world.store.begin().await.unwrap();
+    let stored = world.store.agents().get(agent).await.unwrap();
+    uow.agents().save(&Agent { status: AgentStatus::Inactive, ..stored }, world.now()).await.unwrap();
+    uow.workflows().delete(workflow, world.now()).await.unwrap();
+    uow.commit().await.unwrap();
+
+    let second = world.publish(COUNT).await.unwrap();
+
+    assert_eq!(told(&second), ["agent counter: updated 2", "workflow count: updated 2"]);
+    let (next_agent, next_workflow) = ids(&second);
+    let next = world.store.agents().get(next_agent).await.unwrap();
+    assert_eq!((next.status, next.parent_id), (AgentStatus::Active, Some(agent)));
+    let next = world.store.workflows().get(next_workflow).await.unwrap();
+    assert_eq!((next.parent_id, next.is_active()), (Some(workflow), true));
+    let deleted = world.store.workflows().get(workflow).await.unwrap();
+    assert!(deleted.deleted_at.is_some(), "{deleted:?}");
+    assert_eq!(
+        told(&world.publish(COUNT).await.unwrap()),
+        ["agent counter: unchanged 2", "workflow count: unchanged 2"]
+    );
+}
+
+#[tokio::test]
+async fn a_draft_is_not_overtaken_and_the_active_version_before_it_is_retired() {
+    let world = World::new().await;
+    let (agent, workflow) = ids(&world.publish(COUNT).await.unwrap());
+    let active = world.store.workflows().get(workflow).await.unwrap();
+    let draft = active.next_version(WorkflowId::from_uuid(world.ids.next()), world.now());
+    let active_agent = world.store.agents().get(agent).await.unwrap();
+    let agent_draft = active_agent.next_version(AgentId::from_uuid(world.ids.next()), world.now());
+    let mut uow = world.store.begin().await.unwrap();
+    uow.workflows().insert(&draft, &[]).await.unwrap();
+    uow.agents().insert(std::slice::from_ref(&agent_draft)).await.unwrap();
+    uow.commit().await.unwrap();
+
+    // The content is that of the active version, but there is a later one.
+    let third = world.publish(COUNT).await.unwrap();
+
+    assert_eq!(told(&third), ["agent counter: updated 3", "workflow count: updated 3"]);
+    let (next_agent, next_workflow) = ids(&third);
+    let status = async |id| world.store.workflows().get(id).await.unwrap().status;
+    assert_eq!(status(workflow).await, WorkflowStatus::Inactive);
+    assert_eq!(status(draft.id).await, WorkflowStatus::Draft);
+    let next: Workflow = world.store.workflows().get(next_workflow).await.unwrap();
+    assert_eq!((next.status, next.parent_id), (WorkflowStatus::Active, Some(draft.id)));
+    assert_eq!(world.store.agents().get(agent).await.unwrap().status, AgentStatus::Inactive);
+    assert_eq!(world.store.agents().get(next_agent).await.unwrap().parent_id, Some(agent_draft.id));
+}
+
+#[tokio::test]
+async fn a_public_version_of_somebody_else_is_not_retired_with_ones_own() {
+    let world = World::new().await;
+    let other = world.another(UserRole::User).await;
+    let text = "{ kind: agent, name: shared, type: data, public: true, config: { program: length } }";
+    let theirs = AgentId::from_uuid(world.publish_as(other, text).await.unwrap().published[0].id);
+    let own = AgentId::from_uuid(world.publish(text).await.unwrap().published[0].id);
+    let mut uow = world.store.begin().await.unwrap();
+    uow.agents().delete(own, world.now()).await.unwrap();
+    uow.commit().await.unwrap();
+
+    assert_eq!(told(&world.publish(text).await.unwrap()), ["agent shared: updated 2"]);
+
+    assert_eq!(world.store.agents().get(theirs).await.unwrap().status, AgentStatus::Active);
 }
 
 #[tokio::test]

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use turbocat_application::{
     Actor, AgentConfigValidator, Error, LocatedProblem, Ports, PublishReport, Result, SourceFile, UseCases,
 };
 use turbocat_domain::{
     agent::AgentType,
-    port::{AuditLogFilter, PageRequest, Queries, Store},
+    port::{AuditLogFilter, Clock, PageRequest, Queries, Store},
     problem::{Problem, Problems},
     user::{User, UserRole},
 };
@@ -43,6 +44,11 @@ impl World {
     /// Another user.
     pub(crate) async fn another(&self, role: UserRole) -> Actor {
         a_user(&self.store, &self.ids, role).await
+    }
+
+    /// The time, which goes on when something is published.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.store.clock().now()
     }
 
     /// Publishes one file.

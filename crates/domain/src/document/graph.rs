@@ -132,8 +132,10 @@ mod tests {
 
         #[test]
         fn upstream_is_what_the_oracle_can_reach(dependencies in graphs()) {
+            // Without cycles: each node waits for earlier ones alone.
+            let earlier = |(node, all): (usize, BTreeSet<usize>)| all.into_iter().filter(|next| *next < node).collect();
+            let dependencies: Vec<BTreeSet<usize>> = dependencies.into_iter().enumerate().map(earlier).collect();
             let graph = oracle(&dependencies);
-            prop_assume!(!is_cyclic_directed(&graph));
             let upstream = upstream(&dependencies);
 
             for (node, all) in upstream.iter().enumerate() {

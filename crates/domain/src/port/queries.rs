@@ -107,6 +107,8 @@ pub struct ExecutionFilter {
     pub workflow: Option<WorkflowId>,
     /// Only in this status.
     pub status: Option<ExecutionStatus>,
+    /// Only the children of this execution.
+    pub parent: Option<ExecutionId>,
 }
 
 /// Which lines of an execution's log are read.

@@ -1,30 +1,34 @@
 //! How executions come into memory: their plan is found, their run is started or recovered.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
-use serde_json::Value;
 use turbocat_domain::{
-    execution::ExecutionStatus,
     id::{ExecutionId, WorkflowId},
     plan::Plan,
-    port::{ClaimedExecution, FinishedExecution},
+    port::ClaimedExecution,
     run::{Command, Event, Run, RunContext},
-    step_run::{StepError, StepOutcome, StepRecord},
+    step_run::{SkipReason, StepError, StepOutcome, StepRecord},
 };
 
 use super::{
     Shard, SlotKey,
     commit::{Entry, Fact},
     message::Message,
-    slot::{Active, Child, Slot},
+    slot::Slot,
     timers::Timer,
 };
-use crate::{
-    children::child_id,
-    plans::{self, LoadedWorkflow},
-};
+use crate::plans::{self, LoadedWorkflow};
 
 impl Shard {
+    /// Takes an accepted execution in. One that was accepted before and is held goes on as it is.
+    pub(super) fn adopt_born(&mut self, born: Box<ClaimedExecution>) {
+        let arrives = self.arrivals.values().flatten().any(|arrival| arrival.id == born.id);
+        if arrives || self.index.contains_key(&born.id) {
+            return self.life.release(1);
+        }
+        self.adopt(born);
+    }
+
     /// Takes an execution in that this worker owns now.
     pub(super) fn adopt(&mut self, mut claimed: Box<ClaimedExecution>) {
         if self.draining {
@@ -76,25 +80,6 @@ impl Shard {
         }
     }
 
-    /// Ends an execution that cannot be run here or anywhere.
-    fn refuse(&mut self, claimed: &ClaimedExecution, error: StepError) {
-        tracing::error!(execution.id = %claimed.id, %error, "the execution cannot be run");
-        let (steps_completed, steps_failed) = count_steps(&claimed.records);
-        let finished = FinishedExecution {
-            id: claimed.id,
-            workflow_id: claimed.workflow_id,
-            status: ExecutionStatus::Failed,
-            output: Value::Null,
-            error: Some(error),
-            steps_completed,
-            steps_failed,
-            started_at: claimed.started_at,
-            completed_at: self.now.max(claimed.started_at),
-            parent: claimed.parent.clone(),
-        };
-        self.pending.push_back(Entry::Finish { slot: None, finished: Box::new(finished) });
-    }
-
     fn admit(&mut self, claimed: &ClaimedExecution, plan: &Arc<Plan>) {
         let context = Arc::new(RunContext {
             execution_id: claimed.id,
@@ -108,7 +93,9 @@ impl Shard {
         } else {
             Run::recover(Arc::clone(plan), context, &claimed.records)
         };
-        let key = self.slots.insert(Slot::new(claimed, run));
+        let mut slot = Slot::new(claimed, run);
+        slot.leaves_children = has_interrupted(&claimed.records, &commands);
+        let key = self.slots.insert(slot);
         self.index.insert(claimed.id, key);
         let stop = match (claimed.cancel_requested, claimed.deadline_at <= self.now) {
             (true, _) => Some(Event::CancelRequested),
@@ -130,19 +117,12 @@ impl Shard {
         self.settle(key);
     }
 
-    /// Starts nothing that would be stopped at once. What may be a child execution that is running is noted, so
-    /// that it is cancelled: whether an agent is a workflow is not known before it is loaded.
+    /// Starts nothing that would be stopped at once. The owner before may have started children for it.
     fn without_starting(&mut self, key: SlotKey, commands: Vec<Command>) -> Vec<Command> {
         let (kept, left): (Vec<_>, Vec<_>) =
             commands.into_iter().partition(|command| matches!(command, Command::Record(_) | Command::Finish(_)));
-        for command in left {
-            if let Command::Start(start) = command
-                && let Some(parent) = self.slots.get(key).map(|slot| slot.id)
-            {
-                let (path, attempt) = (start.path, start.attempt);
-                let child = Child { attempt, id: child_id(parent, &path, attempt), path, is_started: true };
-                self.set_active(key, start.step, Active::Child(child));
-            }
+        if left.iter().any(|command| matches!(command, Command::Start(_))) {
+            self.leaves_children(key);
         }
         kept
     }
@@ -178,15 +158,11 @@ impl Shard {
     }
 }
 
-/// How many steps of the workflow itself have completed and failed, by what is recorded.
-fn count_steps(records: &[StepRecord]) -> (u32, u32) {
-    let is_own = |record: &&StepRecord| !record.path.contains(['.', '[']);
-    let paths = |wanted: fn(&StepOutcome) -> bool| -> BTreeSet<&str> {
-        let found = records.iter().filter(is_own).filter(|record| wanted(&record.outcome));
-        found.map(|record| record.path.as_str()).collect()
-    };
-    let completed = paths(|outcome| matches!(outcome, StepOutcome::Completed(_)));
-    let failed = paths(|outcome| matches!(outcome, StepOutcome::Failed(_)));
-    let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    (count(completed.len()), count(failed.difference(&completed).count()))
+/// Whether steps were interrupted: the owner before may have died before it had their children cancelled.
+fn has_interrupted(records: &[StepRecord], outstanding: &[Command]) -> bool {
+    let outstanding = outstanding.iter().filter_map(|command| match command {
+        Command::Record(record) => Some(record),
+        _ => None,
+    });
+    records.iter().chain(outstanding).any(|record| record.outcome == StepOutcome::Skipped(SkipReason::Cancelled))
 }

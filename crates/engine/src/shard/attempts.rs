@@ -89,7 +89,10 @@ impl Shard {
         };
         let life = Arc::clone(&self.life);
         self.life.core.tasks.spawn(async move {
-            let result = children::start(&life.core, call).await;
+            let result = tokio::select! {
+                () = life.lease.ended.cancelled() => return,
+                result = children::start(&life.core, call) => result,
+            };
             if result.is_ok() {
                 life.hints.claim();
             }
@@ -97,12 +100,21 @@ impl Shard {
             // A closed inbox means that this life is over; who recovers the parent finds the child.
             let _closed = life.shard.send(Message::ChildStarted(started));
         });
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.children_starting += 1;
+        }
         self.set_active(key, step, Active::Child(Child { attempt, path, id, is_started: false }));
         self.show_later(key, step, attempt);
     }
 
     pub(super) fn child_started(&mut self, started: ChildStarted) {
         let ChildStarted { slot: key, step, attempt, child, result } = started;
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.children_starting -= 1;
+            if slot.end.is_some() {
+                return self.hand_over_end(key);
+            }
+        }
         let awaited = match self.slots.get(key).and_then(|slot| slot.active.get(&step)) {
             Some(Active::Child(active)) => active.attempt == attempt,
             _ => false,

@@ -1,11 +1,6 @@
 //! Doing what a run wants done.
 
-use turbocat_domain::{
-    execution::ExecutionStatus,
-    port::FinishedExecution,
-    run::{AwaitStep, Command, Outcome, Report, StartStep, StepAddress, TransitionError},
-    step_run::StepError,
-};
+use turbocat_domain::run::{AwaitStep, Command, Report, StartStep, StepAddress, TransitionError};
 
 use super::{
     Shard, SlotKey,
@@ -50,69 +45,24 @@ impl Shard {
         self.set_active(key, wait.step, Active::Waiting(waiting));
     }
 
-    fn interrupt(&mut self, key: SlotKey, step: StepAddress) {
-        if let Some(Active::Child(child)) = self.take_active(key, step)
-            && child.is_started
-        {
-            self.cancel_child(child.id);
+    /// Stops what of a step is going on.
+    pub(super) fn interrupt(&mut self, key: SlotKey, step: StepAddress) {
+        match self.take_active(key, step) {
+            Some(Active::Child(child)) => {
+                self.leaves_children(key);
+                if child.is_started {
+                    self.cancel_child(child.id);
+                }
+            }
+            // The owner before may have started a child for it.
+            Some(Active::Loading(_)) => self.leaves_children(key),
+            _ => {}
         }
     }
 
     pub(super) fn cancel_child(&self, child: turbocat_domain::id::ExecutionId) {
         let core = std::sync::Arc::clone(&self.life.core);
         self.life.core.tasks.spawn(async move { children::cancel(&core, child).await });
-    }
-
-    fn finish(&mut self, key: SlotKey, outcome: Outcome) {
-        self.take_all_active(key);
-        let now = self.now;
-        let Some(slot) = self.slots.get_mut(key) else { return };
-        slot.phase = Phase::Finishing { refused: false };
-        let finished = FinishedExecution {
-            id: slot.id,
-            workflow_id: slot.workflow_id,
-            status: outcome.status,
-            output: outcome.output,
-            error: outcome.error,
-            steps_completed: outcome.steps_completed,
-            steps_failed: outcome.steps_failed,
-            started_at: slot.started_at,
-            completed_at: now.max(slot.started_at),
-            parent: slot.parent.clone(),
-        };
-        self.pending.push_back(Entry::Finish { slot: Some(key), finished: Box::new(finished) });
-    }
-
-    /// Storage refuses what a run wants committed: it ends with that error, and nothing else of it is written.
-    pub(super) fn refused(&mut self, key: SlotKey) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
-        if matches!(slot.phase, Phase::Finishing { refused: true }) {
-            tracing::error!(execution.id = %slot.id, "storage refuses even the end of the execution");
-            self.remove_slot(key);
-            return;
-        }
-        let message = "storage refuses a result of this execution; the server's log says why";
-        let error = StepError::permanent("storage_refused", message);
-        let id = slot.id;
-        if slot.run.outcome().is_none() {
-            let event = turbocat_domain::run::Event::Aborted { error: error.clone() };
-            let commands = slot.run.apply(&event, self.now).unwrap_or_default();
-            for command in commands {
-                if let Command::Interrupt { step } = command {
-                    self.interrupt(key, step);
-                }
-            }
-        }
-        self.parks.remove(&key);
-        self.pending.retain(|entry| !entry.is_about(key, id));
-        let outcome = self.slots.get(key).and_then(|slot| slot.run.outcome().cloned());
-        if let Some(outcome) = outcome {
-            let output = serde_json::Value::Null;
-            self.finish(key, Outcome { status: ExecutionStatus::Failed, output, error: Some(error), ..outcome });
-        }
-        if let Some(slot) = self.slots.get_mut(key) {
-            slot.phase = Phase::Finishing { refused: true };
-        }
     }
 
     /// Makes a fact of a report, and hands it to the journal.

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use turbocat_domain::{
     agent::Agent,
     id::{AgentId, ExecutionId, WorkflowId},
-    port::{ClaimedExecution, EndedChild, ExecutionMail, RepositoryError},
+    port::{ClaimedExecution, EndedChild, ExecutionMail, FinishedExecution, RepositoryError},
     run::StepAddress,
     step_run::StepError,
 };
@@ -19,6 +19,8 @@ use crate::{journal_writer::Committed, plans::LoadedWorkflow};
 pub(crate) enum Message {
     /// This worker owns an execution now.
     Adopt(Box<ClaimedExecution>),
+    /// The same of one that was accepted, perhaps for the second time.
+    Born(Box<ClaimedExecution>),
     /// A workflow was loaded, or cannot be.
     WorkflowLoaded(WorkflowId, Result<Arc<LoadedWorkflow>, StepError>),
     /// An agent was loaded, or cannot be.
@@ -27,6 +29,10 @@ pub(crate) enum Message {
     Ended(Ended),
     /// A child was started, or cannot be.
     ChildStarted(ChildStarted),
+    /// The children that an execution leaves are asked to be cancelled.
+    ChildrenCancelled(SlotKey),
+    /// Those of an execution that cannot be run are; this is its end.
+    Refused(Box<FinishedExecution>),
     /// What could not be parked because of a claim now can be.
     MayPark,
     /// There may be mail.

@@ -13,11 +13,13 @@
 //! 4. While executions are being claimed nothing is parked, and the other way round: a commit that is made again,
 //!    because its outcome was not known, parks nothing that was claimed since.
 //! 5. Nothing is started under a lease that is not trusted.
+//! 6. The end of an execution is committed after the children that it leaves were asked to be cancelled.
 
 mod adopt;
 mod attempts;
 mod commands;
 mod commit;
+mod end;
 mod gate;
 mod mail;
 mod message;
@@ -149,10 +151,13 @@ impl Shard {
     fn handle(&mut self, message: Message) {
         match message {
             Message::Adopt(claimed) => self.adopt(claimed),
+            Message::Born(born) => self.adopt_born(born),
             Message::WorkflowLoaded(id, result) => self.workflow_loaded(id, &result),
             Message::AgentLoaded(id, result) => self.agent_loaded(id, result),
             Message::Ended(ended) => self.attempt_ended(ended),
             Message::ChildStarted(started) => self.child_started(started),
+            Message::ChildrenCancelled(key) => self.children_cancelled(key),
+            Message::Refused(finished) => self.end_refused(finished),
             Message::MayPark => {}
             Message::Mail => self.mailbox.is_wanted = true,
             Message::MailTaken(result) => self.mail_taken(result),
@@ -236,6 +241,7 @@ impl Shard {
         }
         if let Some(slot) = self.slots.get_mut(key) {
             slot.set_active(step, active);
+            self.life.core.watchers.show_wait(slot.id, || slot.wait_of(step, self.now));
         }
     }
 

@@ -6,9 +6,12 @@ use chrono::{DateTime, Utc};
 use tokio::task::AbortHandle;
 use turbocat_domain::{
     id::{AgentId, ExecutionId, UserId, WorkflowId},
-    port::ClaimedExecution,
+    plan::Action,
+    port::{ClaimedExecution, FinishedExecution},
     run::{AwaitedEvent, Run, StartStep, StepAddress},
 };
+
+use crate::progress::{Awaited, StepWait};
 
 /// An execution that this worker owns.
 pub(super) struct Slot {
@@ -36,6 +39,12 @@ pub(super) struct Slot {
     pub(super) reading: u32,
     /// Children of it that have ended.
     pub(super) children_ended: usize,
+    /// Children of it whose start is under way.
+    pub(super) children_starting: usize,
+    /// Whether it may have children for whose answers nobody waits, and that were not asked to be cancelled.
+    pub(super) leaves_children: bool,
+    /// Its end, held back until these are.
+    pub(super) end: Option<Box<FinishedExecution>>,
     pub(super) phase: Phase,
 }
 
@@ -102,6 +111,16 @@ pub(super) struct Waiting {
     pub(super) seen_until: Option<DateTime<Utc>>,
 }
 
+impl Waiting {
+    fn awaited(&self) -> Awaited {
+        match &self.event {
+            None => Awaited::Time,
+            Some(event) if event.name == AwaitedEvent::APPROVAL => Awaited::Approval,
+            Some(event) => Awaited::Event(event.name.clone()),
+        }
+    }
+}
+
 impl Active {
     /// The attempt that is going on; 1 for a wait.
     pub(super) const fn attempt(&self) -> u16 {
@@ -147,6 +166,9 @@ impl Slot {
             unapplied: 0,
             reading: 0,
             children_ended: 0,
+            children_starting: 0,
+            leaves_children: false,
+            end: None,
             phase: Phase::Running,
         }
     }
@@ -165,6 +187,23 @@ impl Slot {
         self.busy -= usize::from(active.keeps_in_memory());
         self.event_waits -= usize::from(active.waits_for_event());
         Some(active)
+    }
+
+    /// What a step waits for, if it does.
+    pub(super) fn wait_of(&self, step: StepAddress, now: DateTime<Utc>) -> Option<StepWait> {
+        let active = self.active.get(&step)?;
+        let (path, what, end) = match active {
+            Active::Delayed(start) => (&start.path, Awaited::Retry, Some(start.due)),
+            Active::Queued(start) => (&start.path, Awaited::Agent, None),
+            Active::Waiting(waiting) => (&waiting.path, waiting.awaited(), waiting.until),
+            Active::Loading(_) | Active::Running(_) | Active::Child(_) => return None,
+        };
+        let attempts_max = match &self.run.plan().step(step.step).action {
+            Action::Agent(agent) => agent.retry.retries.saturating_add(1),
+            _ => 1,
+        };
+        let left_ms = end.map(|end| u64::try_from((end - now).num_milliseconds()).unwrap_or_default());
+        Some(StepWait { path: path.clone(), attempt: active.attempt(), attempts_max, what, ends_in_ms: left_ms })
     }
 
     /// Whether only waits, delays and children are going on.

@@ -3,7 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use turbocat_domain::{execution::ExecutionStatus, port::ExecutionFilter};
+use turbocat_domain::{
+    execution::{Execution, ExecutionStatus},
+    id::ExecutionId,
+    port::ExecutionFilter,
+    step_run::{StepError, StepOutcome, StepRecord},
+};
 use turbocat_testkit::runner::{Answer, CallState, ScriptedRunner};
 
 use crate::world::{World, chain, pass};
@@ -17,11 +22,11 @@ async fn parent_of(world: &mut World, child: &str, step: Value) -> turbocat_doma
     world.workflow(json!({ "name": "parent", "steps": [step] })).await
 }
 
-async fn child_of(world: &World, parent: turbocat_domain::id::ExecutionId) -> turbocat_domain::execution::Execution {
+async fn child_of(world: &World, parent: ExecutionId) -> Execution {
+    let filter = ExecutionFilter { parent: Some(parent), ..ExecutionFilter::default() };
     let all = world.store.queries().executions();
-    let page = all.list(&ExecutionFilter::default(), turbocat_domain::port::PageRequest::default()).await.unwrap();
-    let child = page.items.into_iter().find(|execution| execution.parent.as_ref().is_some_and(|(id, _)| *id == parent));
-    world.get(child.expect("it has a child").id).await
+    let page = all.list(&filter, turbocat_domain::port::PageRequest::default()).await.unwrap();
+    world.get(page.items.first().expect("it has a child").id).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -76,12 +81,120 @@ async fn a_cancelled_parent_takes_its_child_with_it() {
     assert_eq!(runner.ledger()[0].state, CallState::Dropped);
 }
 
+/// A child that never ends, and a step that fails for good two seconds after it was started.
+fn child_and_failure() -> ScriptedRunner {
+    let bad = |_: &_| Answer::After(Duration::from_secs(2), Err(StepError::permanent("bad", "no")));
+    ScriptedRunner::new().path("s0", |_| Answer::Hang).path("bad", bad)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_parent_takes_its_child_with_it() {
+    let mut world = World::new().await;
+    world.workflow(chain("child", 1)).await;
+    world.workflow_agent("call", "child").await;
+    let steps = json!([{ "key": "call", "type": "agent", "agent": "call" }, { "key": "bad", "type": "agent" }]);
+    let workflow = world.workflow(json!({ "name": "parent", "steps": steps })).await;
+    let engine = world.engine(child_and_failure()).await;
+    let id = world.start(&engine.handle(), workflow, json!({})).await;
+
+    assert_eq!(world.ended(id).await.error_code.as_deref(), Some("bad"));
+    assert!(child_of(&world, id).await.cancel_requested, "before its parent's end");
+    assert_eq!(world.ended(child_of(&world, id).await.id).await.status, ExecutionStatus::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_is_cancelled_by_the_next_owner_if_the_worker_of_its_failed_parent_dies_before_it_did() {
+    let mut world = World::new().await;
+    world.workflow(chain("child", 1)).await;
+    world.workflow_agent("call", "child").await;
+    let steps = json!([{ "key": "call", "type": "agent", "agent": "call" }, { "key": "bad", "type": "agent" }]);
+    let workflow = world.workflow(json!({ "name": "parent", "steps": steps })).await;
+    let engine = world.engine(child_and_failure()).await;
+    *world.store.refused.lock().unwrap() = Some("queue.request_cancel");
+    let id = world.start(&engine.handle(), workflow, json!({})).await;
+    pass(5_000).await;
+    assert!(world.store.calls(Some("queue.request_cancel")) > 2);
+    let failed = |record: &StepRecord| record.path == "bad" && matches!(record.outcome, StepOutcome::Failed(_));
+    assert!(world.records(id).await.iter().any(failed), "the failure is durable");
+    assert_eq!(world.get(id).await.status, ExecutionStatus::Running, "and the end is not");
+
+    drop(engine);
+    // What the dead worker still tries is over.
+    pass(5_000).await;
+    *world.store.refused.lock().unwrap() = None;
+    let _next = world.engine(child_and_failure()).await;
+
+    assert_eq!(world.ended(id).await.error_code.as_deref(), Some("bad"));
+    assert!(child_of(&world, id).await.cancel_requested, "before its parent's end");
+    assert_eq!(world.ended(child_of(&world, id).await.id).await.status, ExecutionStatus::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_child_of_a_branch_that_lost_is_cancelled_before_the_end_whoever_dies() {
+    let mut world = World::new().await;
+    world.workflow(chain("child", 1)).await;
+    world.workflow_agent("call", "child").await;
+    let workflow = world
+        .workflow(json!({ "name": "parent", "steps": [
+            { "key": "race", "type": "parallel",
+              "config": { "branches": { "slow": ["call"], "quick": ["quick"] }, "wait_for": "any" } },
+            { "key": "call", "type": "agent", "agent": "call" },
+            { "key": "quick", "type": "agent" },
+            { "key": "sleep", "type": "wait", "depends_on": ["race"], "config": { "duration_ms": 30_000 } }
+        ] }))
+        .await;
+    let quick = |_: &_| Answer::After(Duration::from_secs(1), Ok(json!(1)));
+    let runner = ScriptedRunner::new().path("s0", |_| Answer::Hang).path("race.quick.quick", quick);
+    let engine = world.engine(runner.clone()).await;
+    *world.store.refused.lock().unwrap() = Some("queue.request_cancel");
+    let id = world.start(&engine.handle(), workflow, json!({})).await;
+    pass(5_000).await;
+    assert!(world.store.calls(Some("queue.request_cancel")) > 2);
+
+    drop(engine);
+    // What the dead worker still tries is over.
+    pass(5_000).await;
+    *world.store.refused.lock().unwrap() = None;
+    let _next = world.engine(runner).await;
+
+    world.completed(id).await;
+    assert!(child_of(&world, id).await.cancel_requested, "before its parent's end");
+    assert_eq!(world.ended(child_of(&world, id).await.id).await.status, ExecutionStatus::Cancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_parent_that_is_given_up_takes_its_child_with_it() {
+    let mut world = World::new().await;
+    let wait = json!({ "key": "go", "type": "wait", "config": { "event": { "name": "go" } } });
+    world.workflow(json!({ "name": "child", "steps": [wait] })).await;
+    let workflow = parent_of(&mut world, "child", json!({})).await;
+    let new = world.execution(workflow, json!({}));
+    let id = new.id;
+    turbocat_domain::port::ExecutionQueue::insert(&world.store.memory, &[new], None).await.unwrap();
+    let mut lost = 0;
+    while !world.get(id).await.status.is_terminal() {
+        let engine = world.engine(ScriptedRunner::new()).await;
+        // Long enough for the child to be started and parked, not for its parent to be.
+        pass(1_000).await;
+        let worker = engine.handle().worker_id().unwrap();
+        drop(engine);
+        world.store.memory.end_session(worker);
+        lost += 1;
+        assert!(lost < 10, "{:?}", world.get(id).await);
+    }
+
+    assert_eq!(world.get(id).await.error_code.as_deref(), Some("poison"));
+    assert!(child_of(&world, id).await.cancel_requested, "before its parent's end");
+    let _next = world.engine(ScriptedRunner::new()).await;
+    assert_eq!(world.ended(child_of(&world, id).await.id).await.status, ExecutionStatus::Cancelled);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_child_fails_its_step_with_its_error() {
     let mut world = World::new().await;
     world.workflow(chain("child", 1)).await;
     let workflow = parent_of(&mut world, "child", json!({})).await;
-    let runner = ScriptedRunner::new().path("s0", |_| turbocat_domain::step_run::StepError::permanent("bad", "no"));
+    let runner = ScriptedRunner::new().path("s0", |_| StepError::permanent("bad", "no"));
     let engine = world.engine(runner).await;
     let id = world.start(&engine.handle(), workflow, json!({})).await;
 

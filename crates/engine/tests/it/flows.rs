@@ -16,7 +16,7 @@ use turbocat_domain::{
     port::{AgentCall, AgentRunner, ExecutionQueue, LogSink},
     step_run::{StepError, StepOutcome},
 };
-use turbocat_engine::Progress;
+use turbocat_engine::{Awaited, Progress};
 use turbocat_testkit::runner::{Answer, CallState, ScriptedRunner};
 
 use crate::world::{World, chain, pass};
@@ -70,6 +70,7 @@ async fn a_chain_completes_step_by_step_and_shows_its_progress() {
     while let Ok(event) = progress.recv().await {
         match event {
             Progress::Step(step) => shown.push((step.path, step.status)),
+            Progress::Wait(wait) => panic!("nothing is waited for: {wait:?}"),
             Progress::Finished(end) => assert_eq!(end.status, ExecutionStatus::Completed),
         }
     }
@@ -128,6 +129,35 @@ async fn a_retry_comes_no_earlier_than_the_other_side_asked_for() {
         records.iter().map(|record| (record.started_at - records[0].started_at).num_milliseconds()).collect();
     assert!(began[1] >= 3_000 && began[2] >= 3_100 && began[2] < 3_400, "{began:?}");
     assert!(runner.ledger().iter().all(|entry| entry.idempotency_key == runner.ledger()[0].idempotency_key));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_looks_on_is_told_what_a_step_waits_for() {
+    let mut world = World::new().await;
+    let steps = json!([
+        { "key": "a", "type": "agent", "retry_count": 2, "retry_delay_ms": 2_000 },
+        { "key": "nap", "type": "wait", "depends_on": ["a"], "config": { "duration_ms": 5_000 } },
+    ]);
+    let workflow = world.workflow(json!({ "name": "waits", "steps": steps })).await;
+    let runner = ScriptedRunner::new().path("a", |call| match call.attempt {
+        1 => Answer::Fail(StepError::transient("http_status", "busy")),
+        _ => Answer::Reply(json!("done")),
+    });
+    let engine = world.engine(runner).await;
+    let new = world.execution(workflow, json!({}));
+    let id = new.id;
+    let mut progress = engine.handle().watch(id);
+    turbocat_domain::port::ExecutionAcceptor::accept(&engine.handle(), vec![new]).await.unwrap();
+
+    world.completed(id).await;
+    let mut waits = Vec::new();
+    while let Ok(event) = progress.recv().await {
+        if let Progress::Wait(wait) = event {
+            assert!(wait.ends_in_ms.is_some_and(|ms| (1_000..=5_000).contains(&ms)), "{wait:?}");
+            waits.push((wait.path, wait.what, wait.attempt, wait.attempts_max));
+        }
+    }
+    assert_eq!(waits, [("a".to_owned(), Awaited::Retry, 2, 3), ("nap".to_owned(), Awaited::Time, 1, 1)]);
 }
 
 #[tokio::test(start_paused = true)]

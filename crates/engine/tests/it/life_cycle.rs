@@ -153,13 +153,13 @@ async fn a_worker_that_cannot_renew_stops_before_others_take_over() {
     let one = world.engine(first.clone()).await;
     let id = world.start(&one.handle(), workflow, json!({})).await;
     let first_life = one.handle().worker_id();
-    world.store.refuses_renewals.store(true, Ordering::SeqCst);
+    *world.store.refused.lock().unwrap() = Some("worker.renew");
     pass(8_900).await;
     assert_eq!(first.ledger()[0].state, CallState::Running);
     pass(3_600).await;
     assert_eq!(first.ledger()[0].state, CallState::Dropped);
     assert_ne!(one.handle().worker_id(), first_life);
-    world.store.refuses_renewals.store(false, Ordering::SeqCst);
+    *world.store.refused.lock().unwrap() = None;
     pass(5_000).await;
 
     assert_eq!(first.ledger().len(), 2, "it came back and took the execution on again");

@@ -67,20 +67,22 @@ async fn accepts_that_come_together_are_inserted_together() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_execution_that_is_accepted_twice_is_refused_alone() {
+async fn an_execution_that_is_accepted_twice_runs_once() {
     let mut world = World::new().await;
-    let workflow = world.workflow(chain("twice", 1)).await;
-    let engine = world.engine(ScriptedRunner::new()).await;
+    let workflow = world.workflow(chain("twice", 3)).await;
+    let runner = ScriptedRunner::new();
+    let engine = world.engine(runner.clone()).await;
     let new = world.execution(workflow, json!({}));
-    engine.handle().accept(vec![new.clone()]).await.unwrap();
-    let other = world.execution(workflow, json!({}));
-    let id = other.id;
+    let id = new.id;
     let (handle, again) = (engine.handle(), engine.handle());
-    let (fine, refused) = tokio::join!(handle.accept(vec![other]), again.accept(vec![new]));
+    let (first, second) = tokio::join!(handle.accept(vec![new.clone()]), again.accept(vec![new.clone()]));
 
-    fine.unwrap();
-    assert!(matches!(refused, Err(turbocat_domain::port::RepositoryError::AlreadyExists { .. })));
+    first.unwrap();
+    second.unwrap();
     world.completed(id).await;
+    engine.handle().accept(vec![new]).await.unwrap();
+    assert_eq!(runner.ledger().len(), 3, "each step ran once");
+    assert_eq!(engine.handle().held(), 0, "no place is taken for ever");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -35,8 +35,8 @@ pub(crate) struct Observed {
     start: Instant,
     /// Nothing gets through.
     pub(crate) is_down: AtomicBool,
-    /// Renewals do not get through.
-    pub(crate) refuses_renewals: AtomicBool,
+    /// Calls of this name do not get through.
+    pub(crate) refused: Mutex<Option<&'static str>>,
     /// How long a commit takes, in milliseconds.
     pub(crate) commit_ms: AtomicU64,
     /// Batches that hold a record of this path are refused for good.
@@ -62,7 +62,7 @@ impl Observed {
             faults,
             start: Instant::now(),
             is_down: AtomicBool::new(false),
-            refuses_renewals: AtomicBool::new(false),
+            refused: Mutex::new(None),
             commit_ms: AtomicU64::new(0),
             poison: Mutex::new(None),
             calls: Mutex::new(BTreeMap::new()),
@@ -86,7 +86,7 @@ impl Observed {
     fn enter(&self, name: &'static str) -> Result<()> {
         self.memory.clock().advance_to(self.now());
         *self.calls.lock().unwrap().entry(name).or_default() += 1;
-        let is_refused = name == "worker.renew" && self.refuses_renewals.load(Ordering::SeqCst);
+        let is_refused = *self.refused.lock().unwrap() == Some(name);
         if self.is_down.load(Ordering::SeqCst) || is_refused {
             return Err(RepositoryError::Backend { transient: true, source: Box::new(Told("down")) });
         }

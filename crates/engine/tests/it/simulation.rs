@@ -56,6 +56,9 @@ impl AgentRunner for Witness {
         if call.path == "flaky" && call.attempt == 1 {
             return Err(StepError::transient("busy", "the first attempt always fails"));
         }
+        if call.path == "bad" {
+            return Err(StepError::permanent("bad", "it always fails"));
+        }
         Ok(json!(call.path))
     }
 }
@@ -82,6 +85,15 @@ fn document() -> Value {
     ] })
 }
 
+/// Fails for good while its child waits for what never comes: the child ends only if it is cancelled.
+fn doomed() -> Value {
+    json!({ "name": "doomed", "steps": [
+        { "key": "call", "type": "agent", "agent": "call-waiting" },
+        { "key": "soon", "type": "wait", "config": { "duration_ms": 9_000 } },
+        { "key": "bad", "type": "agent", "depends_on": ["soon"] },
+    ] })
+}
+
 struct Simulation {
     world: World,
     witness: Witness,
@@ -94,6 +106,9 @@ impl Simulation {
         let mut world = World::new().await;
         world.workflow(json!({ "name": "child", "steps": [{ "key": "inner", "type": "agent" }] })).await;
         world.workflow_agent("call", "child").await;
+        let never = json!({ "key": "never", "type": "wait", "config": { "event": { "name": "never" } } });
+        world.workflow(json!({ "name": "waiting", "steps": [never] })).await;
+        world.workflow_agent("call-waiting", "waiting").await;
         let witness = Witness {
             store: world.store.memory.clone(),
             calls: Arc::default(),
@@ -159,10 +174,23 @@ struct Tally {
     lost_workers: u64,
     poisoned: u64,
     cancelled: u64,
+    orphans: u64,
     failed_before: u64,
     failed_after: u64,
     calls: u64,
     repeated: u64,
+}
+
+impl Tally {
+    /// Adds what was counted elsewhere.
+    fn count(&mut self, simulation: &Simulation) {
+        for count in simulation.world.store.faults.counts().values() {
+            self.failed_before += count.failed_before;
+            self.failed_after += count.failed_after;
+        }
+        self.calls += simulation.witness.calls.load(Ordering::SeqCst);
+        self.repeated += simulation.witness.repeated.load(Ordering::SeqCst);
+    }
 }
 
 async fn live_through(seed: u64, tally: &mut Tally) {
@@ -170,7 +198,11 @@ async fn live_through(seed: u64, tally: &mut Tally) {
     let workflow = simulation.world.workflow(document()).await;
     let news: Vec<NewExecution> = (0..30).map(|_| simulation.world.execution(workflow, json!({}))).collect();
     let ids: Vec<_> = news.iter().map(|new| new.id).collect();
-    ExecutionQueue::insert(&simulation.world.store.memory, &news, None).await.unwrap();
+    let doomed = simulation.world.workflow(doomed()).await;
+    let doomed: Vec<NewExecution> = (0..10).map(|_| simulation.world.execution(doomed, json!({}))).collect();
+    for news in [&news, &doomed] {
+        ExecutionQueue::insert(&simulation.world.store.memory, news, None).await.unwrap();
+    }
     simulation.world.store.faults.set_rates(FaultRates { before_per_mille: 60, after_per_mille: 60 });
     simulation.world.store.commit_ms.store(simulation.random.below(30), Ordering::SeqCst);
     let cancelled: Vec<_> = ids.iter().step_by(10).copied().collect();
@@ -206,20 +238,19 @@ async fn live_through(seed: u64, tally: &mut Tally) {
             assert_eq!(execution.steps_completed, 11, "seed {seed}: {records:?}");
         }
     }
-    // Nothing is left behind, children of what was cancelled included.
+    for new in doomed {
+        let execution = simulation.world.ended(new.id).await;
+        assert_eq!(execution.status, ExecutionStatus::Failed, "seed {seed}: {execution:?}");
+    }
+    // Nothing is left behind, children of what was cancelled or failed included.
     pass(60_000).await;
     for execution in all(&simulation.world).await {
         assert!(execution.status.is_terminal(), "seed {seed}: {execution:?}");
+        tally.orphans += u64::from(execution.parent.is_some() && execution.status == ExecutionStatus::Cancelled);
     }
     let held: usize = simulation.engines.iter().map(|engine| engine.handle().held()).sum();
     assert_eq!(held, 0, "seed {seed}");
-    for count in simulation.world.store.faults.counts().values() {
-        tally.failed_before += count.failed_before;
-        tally.failed_after += count.failed_after;
-    }
-    let calls = simulation.witness.calls.load(Ordering::SeqCst);
-    tally.calls += calls;
-    tally.repeated += simulation.witness.repeated.load(Ordering::SeqCst);
+    tally.count(&simulation);
 }
 
 async fn all(world: &World) -> Vec<Execution> {
@@ -245,4 +276,5 @@ async fn whatever_happens_every_execution_ends_as_it_should() {
     println!("{tally:?}");
     assert!(tally.lost_workers > 100 && tally.failed_before > 500 && tally.failed_after > 500, "{tally:?}");
     assert!(tally.repeated > 20 && tally.cancelled > 10 && tally.poisoned * 20 < seeds * 30, "{tally:?}");
+    assert!(tally.orphans > seeds * 8, "{tally:?}");
 }

@@ -9,6 +9,7 @@ mod logs;
 mod queue;
 mod queue_rows;
 mod session;
+mod standing;
 mod worker;
 
 pub(crate) use queue_rows::parent;

@@ -7,11 +7,14 @@ use turbocat_domain::{
     id::{ExecutionId, WorkerId},
     port::{
         CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, ExecutionAcceptor, ExecutionMail, ExecutionQueue,
-        Journal, JournalBatch, NewExecution, Result,
+        Journal, JournalBatch, NewExecution, RepositoryError, Result,
     },
 };
 
-use super::queue_rows::{ChildRow, ClaimedRow, MailRow, arrays, journals};
+use super::{
+    queue_rows::{ChildRow, ClaimedRow, MailRow, arrays, journals},
+    standing::Standing,
+};
 use crate::{
     convert::Read,
     error::ErrorContext,
@@ -21,6 +24,8 @@ use crate::{
 };
 
 const ENTITY: &str = "execution";
+/// How often what stands is read, when others insert the same executions at the same time.
+const REPEATS_MAX: u32 = 3;
 
 #[derive(FromQueryResult)]
 struct InsertedRow {
@@ -48,10 +53,14 @@ struct WakeRow {
 impl ExecutionQueue for PgStore {
     #[tracing::instrument(name = "db.executions.insert", level = "debug", skip_all, err(level = "debug"))]
     async fn insert(&self, executions: &[NewExecution], owner: Option<WorkerId>) -> Result<(DateTime<Utc>, bool)> {
-        let statement = sql::insert_executions(owner.map(WorkerId::as_uuid), arrays(executions)?);
-        let row = InsertedRow::find_by_statement(statement).one(self.db()).await.about(ENTITY)?;
-        let row = Read(ENTITY).required(row, "inserted_at")?;
-        Ok((row.inserted_at.and_utc(), row.is_owned))
+        let mut inserted = self.insert_new(executions, owner).await;
+        for _ in 0..REPEATS_MAX {
+            if !matches!(inserted, Err(RepositoryError::AlreadyExists { .. })) {
+                break;
+            }
+            inserted = self.insert_missing(executions, owner).await;
+        }
+        inserted
     }
 
     #[tracing::instrument(name = "db.executions.claim", level = "debug", skip_all, err(level = "debug"))]
@@ -121,6 +130,28 @@ impl ExecutionQueue for PgStore {
     async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
         let row = WakeRow::find_by_statement(sql::find_next_due()).one(self.db()).await.about(ENTITY)?;
         Ok(row.and_then(|row| row.wake_at).map(|at| at.and_utc()))
+    }
+}
+
+impl PgStore {
+    /// Inserts executions of which none stands.
+    async fn insert_new(&self, executions: &[NewExecution], owner: Option<WorkerId>) -> Result<(DateTime<Utc>, bool)> {
+        let statement = sql::insert_executions(owner.map(WorkerId::as_uuid), arrays(executions)?);
+        let row = InsertedRow::find_by_statement(statement).one(self.db()).await.about(ENTITY)?;
+        let row = Read(ENTITY).required(row, "inserted_at")?;
+        Ok((row.inserted_at.and_utc(), row.is_owned))
+    }
+
+    /// Inserts executions of which some stand: those that do not, without an owner.
+    async fn insert_missing(
+        &self,
+        executions: &[NewExecution],
+        owner: Option<WorkerId>,
+    ) -> Result<(DateTime<Utc>, bool)> {
+        let standing = Standing::read(self.db(), executions).await?;
+        let (now, _) = self.insert_new(&standing.missing(executions)?, None).await?;
+        let are_owned = owner.is_some_and(|worker| standing.are_all_of(worker, executions));
+        Ok((standing.inserted_at().unwrap_or(now), are_owned))
     }
 }
 

@@ -46,15 +46,19 @@ impl<C: ConnectionTrait + Send> AgentRepository for Pg<C> {
         self.settle(mark::<Entity>(self.usable()?, (ENTITY, id.as_uuid()), Visibility::Visible, now).await)
     }
 
-    #[tracing::instrument(name = "db.agents.lock_active", skip_all, err(level = "debug"))]
-    async fn lock_active<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Agent>> {
-        self.settle(lock_active(self.usable()?, owner, name).await)
+    #[tracing::instrument(name = "db.agents.lock_latest", skip_all, err(level = "debug"))]
+    async fn lock_latest<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Agent>> {
+        self.settle(lock_latest(self.usable()?, owner, name).await)
     }
 }
 
-async fn lock_active(conn: &impl ConnectionTrait, owner: UserId, name: &str) -> Result<Option<Agent>> {
+async fn lock_latest(conn: &impl ConnectionTrait, owner: UserId, name: &str) -> Result<Option<Agent>> {
     conn.execute_raw(sql::lock_name(ENTITY, owner.as_uuid(), name)).await.about(ENTITY)?;
-    let query = active(name).filter(Column::UserId.eq(owner.as_uuid()));
+    let query = Entity::find()
+        .filter(Column::UserId.eq(owner.as_uuid()))
+        .filter(Column::Name.eq(name))
+        .order_by_desc(Column::Version)
+        .order_by_desc(Column::Id);
     query.one(conn).await.about(ENTITY)?.map(TryInto::try_into).transpose()
 }
 

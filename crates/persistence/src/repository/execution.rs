@@ -68,6 +68,9 @@ impl<C: ConnectionTrait + Send> ExecutionQueries for Pg<C> {
         if let Some(status) = filter.status {
             query = query.filter(Column::Status.eq(status.as_str()));
         }
+        if let Some(parent) = filter.parent {
+            query = query.filter(Column::ParentExecutionId.eq(parent.as_uuid()));
+        }
         let listing = Listing {
             entity: ENTITY,
             columns: (Column::CreatedAt, Column::Id),

@@ -52,9 +52,9 @@ impl<C: ConnectionTrait + Send> WorkflowRepository for Pg<C> {
         self.settle(mark::<Entity>(self.usable()?, (ENTITY, id.as_uuid()), Visibility::Visible, now).await)
     }
 
-    #[tracing::instrument(name = "db.workflows.lock_active", skip_all, err(level = "debug"))]
-    async fn lock_active<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Workflow>> {
-        self.settle(lock_active(self.usable()?, owner, name).await)
+    #[tracing::instrument(name = "db.workflows.lock_latest", skip_all, err(level = "debug"))]
+    async fn lock_latest<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Workflow>> {
+        self.settle(lock_latest(self.usable()?, owner, name).await)
     }
 }
 
@@ -63,9 +63,13 @@ async fn insert_with_steps(conn: &impl ConnectionTrait, workflow: &Workflow, ste
     workflow_step::insert_all(conn, workflow.id, steps).await
 }
 
-async fn lock_active(conn: &impl ConnectionTrait, owner: UserId, name: &str) -> Result<Option<Workflow>> {
+async fn lock_latest(conn: &impl ConnectionTrait, owner: UserId, name: &str) -> Result<Option<Workflow>> {
     conn.execute_raw(sql::lock_name(ENTITY, owner.as_uuid(), name)).await.about(ENTITY)?;
-    let query = active(name).filter(Column::UserId.eq(owner.as_uuid()));
+    let query = Entity::find()
+        .filter(Column::UserId.eq(owner.as_uuid()))
+        .filter(Column::Name.eq(name))
+        .order_by_desc(Column::Version)
+        .order_by_desc(Column::Id);
     query.one(conn).await.about(ENTITY)?.map(TryInto::try_into).transpose()
 }
 

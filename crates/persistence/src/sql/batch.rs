@@ -112,7 +112,7 @@ pub(crate) struct JournalArrays {
     pub(crate) finished: FinishedArrays,
     pub(crate) parked: ParkedArrays,
     pub(crate) waits: WaitArrays,
-    /// Parents of executions that end, where they do not end in the same batch.
+    /// Parents of executions that end.
     pub(crate) parents: Vec<Uuid>,
 }
 

@@ -180,12 +180,15 @@ forgotten AS (
     )
 ),
 
--- Parents of children that ended ($30), where they neither end nor park here: claimable at once, or told by mail.
+-- Parents of children that ended ($30), but those that end or park here: claimable at once, or told by mail. One that
+-- the worker wrongly holds for its own neither ends nor parks.
 woken AS (
     UPDATE executions SET wake_at = LEAST(executions.wake_at, LOCALTIMESTAMP)
     FROM gate
     WHERE executions.id = ANY ($30::uuid[]) AND executions.status IN ('pending', 'running')
-      AND executions.id <> ALL ($24::uuid[])
+      AND NOT (
+          executions.id = ANY ($14::uuid[] || $24::uuid[]) AND executions.worker_id IS NOT DISTINCT FROM gate.worker_id
+      )
 ),
 
 -- Facts for the metrics of workflows and agents, to be folded later: their rows are too hot to be updated here.

@@ -1,6 +1,7 @@
 -- Inserts executions: born running and owned by worker $1 if it is alive, else pending and claimable. The owner's
 -- row is locked against a takeover until the commit, or the executions would belong to a dead worker for ever.
--- A child that stands already is left as it is. The deadline counts from here, however long nobody claims it.
+-- None may stand already: whoever inserts them again reads first which do, and an insert that nothing was lost of
+-- reads nothing. The deadline counts from here, however long nobody claims it.
 -- A nil uuid is NULL: array parameters cannot hold one.
 WITH owner AS MATERIALIZED (
     SELECT id FROM workers WHERE id = $1 AND dead_at IS NULL FOR KEY SHARE
@@ -28,6 +29,5 @@ inserted AS (
         parent_path, depth
     )
     LEFT JOIN owner ON true
-    ON CONFLICT (parent_execution_id, parent_path) WHERE parent_execution_id IS NOT NULL DO NOTHING
 )
 SELECT LOCALTIMESTAMP AS inserted_at, EXISTS (SELECT FROM owner) AS is_owned

@@ -58,6 +58,10 @@ pub(crate) fn count_live_workers() -> Statement {
     statement!("count_live_workers")
 }
 
+pub(crate) fn list_standing_executions(ids: Vec<Uuid>, (parents, paths): (Vec<Uuid>, Vec<String>)) -> Statement {
+    statement!("list_standing_executions", ids, parents, paths)
+}
+
 pub(crate) fn claim_executions(worker: Uuid, limit: i64) -> Statement {
     statement!("claim_executions", worker, limit)
 }
@@ -146,6 +150,7 @@ mod tests {
             ("insert_worker", insert_worker(id, "w", 1, 1)),
             ("list_ended_children", list_ended_children(ids.clone())),
             ("list_events", list_events("e", at, (id, "p"))),
+            ("list_standing_executions", list_standing_executions(ids.clone(), (ids.clone(), vec!["p".to_owned()]))),
             ("list_step_runs", list_step_runs(ids.clone())),
             ("lock_event_names", lock_event_names(vec!["e".to_owned()])),
             ("lock_name", lock_name("agent", id, "a")),

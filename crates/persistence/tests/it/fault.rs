@@ -20,25 +20,29 @@ async fn a_killed_session_is_a_transient_error_and_then_forgotten() {
     let scene = Scene::set(&fixture).await;
     let worker = scene.worker(&fixture).await;
     let id = scene.running(&fixture, worker).await.id;
-    let mut refused = 0;
-    for round in 0..10 {
+    // A session that is known to be dead before it is used refuses nothing: chance decides how many are met.
+    let (mut rounds, mut refused) = (0, 0);
+    while refused < 5 {
+        assert!(rounds < 500, "only {refused} calls met a killed session");
         fixture.execute(KILL).await;
         let batch =
-            JournalBatch { records: vec![a_record(id, &format!("s{round}"), round)], ..JournalBatch::default() };
+            JournalBatch { records: vec![a_record(id, &format!("s{rounds}"), rounds)], ..JournalBatch::default() };
+        let mut in_this_round = 0;
         loop {
             match fixture.store.commit(worker, &batch).await {
                 Ok(outcome) => break assert_eq!(outcome, CommitOutcome::Committed),
                 Err(error) => {
-                    refused += 1;
+                    in_this_round += 1;
                     assert!(error.is_transient(), "{error:?}");
-                    assert!(refused < 100, "it does not recover");
+                    assert!(in_this_round < 100, "it does not recover");
                 }
             }
         }
+        rounds += 1;
+        refused += in_this_round;
     }
-    println!("{refused} calls met a killed session");
-    assert!(refused > 0);
-    assert_eq!(fixture.number("SELECT count(*) FROM step_runs").await, 10);
+    println!("{refused} calls met a killed session in {rounds} rounds");
+    assert_eq!(fixture.number("SELECT count(*) FROM step_runs").await, i64::from(rounds));
 }
 
 #[tokio::test]

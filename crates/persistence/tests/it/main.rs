@@ -9,6 +9,7 @@
 mod cancellation;
 mod contract;
 mod cost;
+mod differential;
 mod fault;
 mod fixture;
 mod race;

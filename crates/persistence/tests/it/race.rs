@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use chrono::Datelike;
 use serde_json::json;
 use turbocat_domain::{
     execution::ExecutionStatus,
@@ -270,6 +271,78 @@ async fn a_batch_that_is_sent_twice_at_once_is_written_once() {
     assert_eq!(fixture.number("SELECT count(*) FROM execution_logs").await, 60);
     assert_eq!(fixture.number("SELECT sum(total) FROM counter_deltas WHERE kind = 'agent'").await, 60);
     assert_eq!(fixture.number("SELECT sum(total) FROM counter_deltas WHERE kind = 'workflow'").await, 30);
+}
+
+/// The first insert is still under way on the server when its caller, who has lost the connection, sends it again.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_insert_that_meets_its_first_attempt_under_way_is_answered_like_it() {
+    let fixture = Fixture::new().await;
+    let scene = Scene::set(&fixture).await;
+    let worker = scene.worker(&fixture).await;
+    let parent = scene.accept(&fixture, 1).await[0];
+    for (is_committed, path) in [(true, "call[0]"), (false, "call[1]")] {
+        let batch = [scene.new_execution(), a_new_child(&scene.ids, &scene.workflow, parent, path)];
+        let mut first = fixture.admin.begin().await.unwrap();
+        for new in &batch {
+            let (parent_id, parent_path) = new.parent.clone().unzip();
+            sqlx::query(
+                "INSERT INTO executions (id, workflow_id, user_id, status, trigger_type, parent_execution_id,
+                                         parent_path, worker_id, started_at, deadline_at, created_at)
+                 VALUES ($1, $2, $3, 'running', 'api', $4, $5, $6, LOCALTIMESTAMP, LOCALTIMESTAMP,
+                         TIMESTAMP '2001-01-01')",
+            )
+            .bind(new.id.as_uuid())
+            .bind(new.workflow_id.as_uuid())
+            .bind(new.user_id.as_uuid())
+            .bind(parent_id.map(ExecutionId::as_uuid))
+            .bind(parent_path)
+            .bind(worker.as_uuid())
+            .execute(&mut *first)
+            .await
+            .unwrap();
+        }
+
+        let (store, again) = (fixture.store.clone(), batch.clone());
+        let again = tokio::spawn(async move { store.insert(&again, Some(worker)).await });
+        until_somebody_waits(&fixture).await;
+        if is_committed {
+            first.commit().await.unwrap();
+        } else {
+            first.rollback().await.unwrap();
+        }
+
+        let (inserted_at, is_owned) = again.await.unwrap().unwrap();
+        assert!(is_owned);
+        assert_eq!(inserted_at.year() == 2001, is_committed, "the time of the insert that stands");
+    }
+    let owned = format!("SELECT count(*) FROM executions WHERE worker_id = '{}'", worker.as_uuid());
+    assert_eq!(fixture.number(&owned).await, 4);
+}
+
+/// Workers that insert the same executions at once, in part: each execution is inserted once, and has one owner at most.
+#[tokio::test(flavor = "multi_thread")]
+async fn inserts_that_meet_leave_each_execution_once() {
+    let fixture = Fixture::new().await;
+    let scene = Scene::set(&fixture).await;
+    let (one, two) = (scene.worker(&fixture).await, scene.worker(&fixture).await);
+    let other = fixture.another_process().await;
+    let (mut inserted, mut owned) = (0, 0);
+    for _ in 0..100 {
+        let batch = [scene.new_execution(), scene.new_execution(), scene.new_execution()];
+        inserted += i64::try_from(batch.len()).unwrap();
+        let (store, other, first, last) = (fixture.store.clone(), other.clone(), batch.clone(), batch.clone());
+        let (first, last) = (
+            tokio::spawn(async move { store.insert(&first[..2], Some(one)).await }),
+            tokio::spawn(async move { other.insert(&last[1..], Some(two)).await }),
+        );
+        let (_, is_ones) = first.await.unwrap().unwrap();
+        let (_, is_twos) = last.await.unwrap().unwrap();
+        assert!(is_ones != is_twos, "who came first has its own, and the other does not");
+        owned += if is_ones || is_twos { 2 } else { 0 };
+    }
+    assert_eq!(fixture.number("SELECT count(*) FROM executions").await, inserted);
+    assert_eq!(fixture.number("SELECT count(*) FROM executions WHERE worker_id IS NOT NULL").await, owned);
+    assert_eq!(fixture.number("SELECT count(*) FROM executions WHERE wake_at IS NOT NULL").await, inserted - owned);
 }
 
 /// Inserts a child that is owned at birth, and returns its end.

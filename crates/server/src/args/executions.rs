@@ -5,10 +5,16 @@ use turbocat_domain::{execution::ExecutionStatus, execution_log::LogLevel, id::E
 
 /// `turbocat executions`.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Examples:\n  \
+    turbocat executions list --status failed --limit 5\n  \
+    turbocat executions show EXECUTION\n  \
+    turbocat executions logs EXECUTION --follow --level warn\n  \
+    turbocat executions cancel EXECUTION\n\n\
+    All times are UTC. `show --json` has the whole input and the whole output of every step.")]
 pub(crate) enum ExecutionsCommand {
     /// List executions, newest first
     List(ListArgs),
-    /// Show an execution: its steps, its output or its error
+    /// Show an execution: how it was started, its steps, its output or its error
     Show {
         /// The execution
         #[arg(value_name = "EXECUTION")]
@@ -50,7 +56,7 @@ pub(crate) struct LogsArgs {
     /// Only lines of this level and above: debug, info, warn, error or fatal
     #[arg(long, value_name = "LEVEL")]
     pub(crate) level: Option<LogLevel>,
-    /// Only lines of this step
+    /// Only lines of this step: its key, without the number of a round or an item
     #[arg(long, value_name = "KEY")]
     pub(crate) step: Option<String>,
 }

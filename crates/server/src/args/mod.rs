@@ -3,7 +3,7 @@
 mod executions;
 mod run;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -23,7 +23,9 @@ pub(crate) use self::{
         the data folder.",
     after_help = "Begin with:\n  \
         turbocat run examples/dependency-report.yaml --input @Cargo.lock\n  \
-        turbocat doctor",
+        turbocat doctor\n\n\
+        Exit codes: 0 done, 1 failed (a command, an execution, or a finding of doctor), 2 misused, 130 interrupted.\n\
+        What else the environment can say is in docs/configuration.md.",
     propagate_version = true,
     max_term_width = 100
 )]
@@ -39,7 +41,7 @@ pub(crate) struct Cli {
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GlobalArgs {
-    /// The database to use, instead of one of Turbocat's own
+    /// The database to use, instead of one of Turbocat's own: postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(
         long,
         env = "DATABASE_URL",
@@ -49,7 +51,7 @@ pub(crate) struct GlobalArgs {
         help_heading = "Database"
     )]
     database_url: Option<String>,
-    /// Where Turbocat's own database lives [default: a folder of the user, or /var/lib/turbocat for root]
+    /// Where Turbocat's own database lives [default: ~/.local/share/turbocat, for root /var/lib/turbocat]
     #[arg(long, env = "TURBOCAT_DATA_DIR", global = true, value_name = "FOLDER", help_heading = "Database")]
     pub(crate) data_dir: Option<PathBuf>,
     /// Install PostgreSQL with the system's package manager if there is none
@@ -61,7 +63,7 @@ pub(crate) struct GlobalArgs {
     /// Print for programs: one JSON object a line
     #[arg(long, global = true, help_heading = "Output")]
     pub(crate) json: bool,
-    /// What to log to standard error, as `level` or `module=level,…`
+    /// What to log to standard error: `debug`, or `warn,turbocat_engine=debug` [default: error, for `up` info]
     #[arg(long, env = "RUST_LOG", global = true, value_name = "FILTER", help_heading = "Output")]
     pub(crate) log: Option<String>,
 }
@@ -91,7 +93,22 @@ pub(crate) enum Command {
     /// Make the first account and the official templates; what is there stays
     Seed(SeedArgs),
     /// Look at everything that Turbocat needs, and say what to do about what is missing
+    #[command(after_help = "Examples:\n  \
+        turbocat doctor\n  \
+        turbocat doctor --database-url postgres://turbocat@db/turbocat\n\n\
+        It changes nothing. It exits with 1 if something is broken; a warning is not.")]
     Doctor,
+}
+
+/// Where `turbocat up` listens unless told otherwise.
+pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8484";
+
+/// A host and a port. Whether the host is one of this machine shows when it is listened on.
+fn listen_address(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err(format!("a host and a port are needed, such as {DEFAULT_LISTEN}")),
+    }
 }
 
 /// `turbocat up`.
@@ -103,8 +120,14 @@ pub(crate) enum Command {
     and the rest is handed to other processes. A second one ends it at once; nothing is lost then either.")]
 pub(crate) struct UpArgs {
     /// The address of the HTTP listener: /health and /ready
-    #[arg(long, env = "TURBOCAT_LISTEN", default_value = "127.0.0.1:8484", value_name = "ADDRESS")]
-    pub(crate) listen: SocketAddr,
+    #[arg(
+        long,
+        env = "TURBOCAT_LISTEN",
+        default_value = DEFAULT_LISTEN,
+        value_name = "HOST:PORT",
+        value_parser = listen_address
+    )]
+    pub(crate) listen: String,
     /// How long running steps may take to end after the first Ctrl-C, in seconds
     #[arg(long, env = "TURBOCAT_DRAIN_TIMEOUT", default_value_t = 20, value_name = "SECONDS")]
     pub(crate) drain_timeout: u64,
@@ -116,8 +139,8 @@ pub(crate) struct UpArgs {
 /// `turbocat apply`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    turbocat apply -f workflow.yaml\n  \
-    turbocat apply -f agents.yaml -f workflows.yaml\n\n\
+    turbocat apply -f examples/dependency-report.yaml\n  \
+    turbocat apply -f agents.yaml workflows.yaml\n\n\
     All files are one unit: if any document has a problem, all problems are printed and nothing is stored.")]
 pub(crate) struct ApplyArgs {
     /// A file of documents (YAML, or JSON if it ends in .json); `-` is standard input
@@ -127,6 +150,11 @@ pub(crate) struct ApplyArgs {
 
 /// `turbocat migrate`.
 #[derive(Debug, Clone, Copy, Subcommand)]
+#[command(after_help = "Examples:\n  \
+    turbocat migrate status\n  \
+    turbocat migrate up --database-url postgres://turbocat@db/turbocat\n  \
+    turbocat migrate down 1 --yes\n\n\
+    `run`, `apply`, `seed` and `up` bring the schema up to date by themselves.")]
 pub(crate) enum MigrateCommand {
     /// Bring the schema up to date
     Up,
@@ -148,7 +176,9 @@ pub(crate) enum MigrateCommand {
 
 /// `turbocat seed`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  TURBOCAT_ADMIN_PASSWORD=… turbocat seed")]
+#[command(after_help = "Example:\n  \
+    TURBOCAT_ADMIN_PASSWORD=… turbocat seed\n\n\
+    Who can start this program on a database needs no password. `run`, `apply` and `up` make the account, too.")]
 pub(crate) struct SeedArgs {
     /// The password of admin@turbocat.dev, if it has none yet. Without one nobody can log in with a password
     #[arg(long, env = "TURBOCAT_ADMIN_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
@@ -170,6 +200,65 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// The words of a line as a shell reads it, as far as quotes go.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = Vec::new();
+        for (index, part) in line.split('\'').enumerate() {
+            match index % 2 {
+                0 => words.extend(part.split_whitespace().map(str::to_owned)),
+                _ => words.push(part.to_owned()),
+            }
+        }
+        words
+    }
+
+    #[test]
+    fn every_command_of_the_readme_is_understood() {
+        let readme = include_str!("../../../../README.md");
+        let mut tried = 0;
+        for line in readme.lines().map(|line| line.replace("cargo run --release --", "turbocat")) {
+            if line.starts_with("turbocat ") {
+                assert!(Cli::try_parse_from(words(&line)).is_ok(), "{line}");
+                tried += 1;
+            }
+        }
+        assert!(tried >= 5, "only {tried} were tried");
+    }
+
+    #[test]
+    fn the_workflow_of_the_readme_is_the_example() {
+        let (_, example) = include_str!("../../../../examples/hello.yaml").split_once("\n\n").unwrap();
+
+        assert!(include_str!("../../../../README.md").contains(example.trim()));
+    }
+
+    #[test]
+    fn every_variable_is_documented() {
+        let documented = include_str!("../../../../docs/configuration.md");
+        let subcommands = Cli::command().get_subcommands().cloned().collect::<Vec<_>>();
+        let mut seen = 0;
+        for command in subcommands.iter().chain([&Cli::command()]) {
+            for variable in command.get_arguments().filter_map(clap::Arg::get_env) {
+                let variable = variable.to_str().unwrap();
+                assert!(documented.contains(&format!("| `{variable}` |")), "{variable}");
+                seen += 1;
+            }
+        }
+        assert!(seen >= 7, "only {seen} were seen");
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        let mut shown = 0;
+        for command in Cli::command().get_subcommands() {
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(examples.contains("Example"), "{}", command.get_name());
+            assert!(examples.contains(&format!("turbocat {}", command.get_name())), "{}", command.get_name());
+            shown += 1;
+        }
+        assert_eq!(shown, 7);
+    }
+
     #[test]
     fn options_for_all_commands_stand_before_or_behind_the_command() {
         for line in ["turbocat --json doctor --data-dir /d", "turbocat doctor --data-dir /d --json"] {
@@ -184,9 +273,10 @@ mod tests {
         let cli = parse("turbocat run w.yaml --input @Cargo.lock --workflow report").unwrap();
         let Command::Run(run) = cli.command else { panic!("not run") };
 
-        assert_eq!(run.file, PathBuf::from("w.yaml"));
+        assert_eq!(run.file, Some(PathBuf::from("w.yaml")));
         assert_eq!((run.input.as_deref(), run.workflow.as_deref()), (Some("@Cargo.lock"), Some("report")));
         assert!(parse("turbocat run").is_err());
+        assert!(parse("turbocat run --workflow report").is_ok());
     }
 
     #[test]
@@ -202,8 +292,11 @@ mod tests {
     fn up_listens_on_this_machine_alone_unless_told_otherwise() {
         let Command::Up(up) = parse("turbocat up").unwrap().command else { panic!("not up") };
 
-        assert_eq!(up.listen.to_string(), "127.0.0.1:8484");
-        assert!(parse("turbocat up --listen nowhere").is_err());
+        assert_eq!(up.listen, "127.0.0.1:8484");
+        assert!(parse("turbocat up --listen localhost:80").is_ok());
+        for wrong in ["nowhere", "8484", ":8484", "localhost:http", "localhost:80000"] {
+            assert!(parse(&format!("turbocat up --listen {wrong}")).is_err(), "{wrong}");
+        }
     }
 
     #[test]

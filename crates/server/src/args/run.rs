@@ -9,19 +9,21 @@ use clap::Args;
 #[command(after_help = "Examples:\n  \
     turbocat run examples/dependency-report.yaml --input @Cargo.lock\n  \
     turbocat run examples/hello.yaml --input '{\"name\": \"Ada\"}'\n  \
-    echo '{\"name\": \"Ada\"}' | turbocat run examples/hello.yaml --input - --json\n\n\
+    echo '{\"name\": \"Ada\"}' | turbocat run examples/hello.yaml --input - --json\n  \
+    turbocat run --workflow hello --input '{\"name\": \"Ada\"}'\n\n\
     It finds or starts PostgreSQL, brings the schema up to date, publishes the file, runs the workflow, and prints \
     its output. It exits with 0 if the execution completed, and with 1 otherwise. If it is killed half-way, \
     `turbocat up` goes on where it stopped.")]
 pub(crate) struct RunArgs {
-    /// A file of documents: the workflow, and the agents and workflows that it needs
-    #[arg(value_name = "FILE")]
-    pub(crate) file: PathBuf,
+    /// A file of documents: the workflow, and the agents and workflows that it needs; `-` is standard input. Without
+    /// one, --workflow names a workflow that was published before
+    #[arg(value_name = "FILE", required_unless_present = "workflow")]
+    pub(crate) file: Option<PathBuf>,
     /// The input: JSON; `@FILE` for a file (JSON and YAML as their value, any other text as name and text); `-` for
     /// JSON on standard input [default: {}]
     #[arg(short, long, value_name = "INPUT", allow_hyphen_values = true)]
     pub(crate) input: Option<String>,
-    /// Which workflow of the file to run [default: the one that no agent of the file calls]
+    /// Which workflow to run [default: the one of the file that no agent of it calls]
     #[arg(short, long, value_name = "NAME")]
     pub(crate) workflow: Option<String>,
 }

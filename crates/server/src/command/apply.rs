@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use serde_json::json;
-use turbocat_application::{Change, Published};
+use turbocat_application::{Change, Published, Reading, SourceFile};
 
 use super::{seed_all, source};
 use crate::{
@@ -12,16 +12,26 @@ use crate::{
     wire::App,
 };
 
+/// Reads the files, and checks them as far as that goes without a database.
+///
+/// # Errors
+///
+/// If one of them cannot be read, or is no file of documents.
+pub(super) fn read(args: &ApplyArgs) -> anyhow::Result<Vec<SourceFile>> {
+    let files = source::read_all(&args.files)?;
+    Reading::read(&files)?;
+    Ok(files)
+}
+
 /// Publishes the files, and says what became of each document.
 ///
 /// # Errors
 ///
 /// If a document has a problem; then nothing is stored.
-pub(super) async fn run(url: &str, global: &GlobalArgs, args: &ApplyArgs) -> anyhow::Result<ExitCode> {
-    let files = source::read_all(&args.files)?;
+pub(super) async fn run(url: &str, global: &GlobalArgs, files: &[SourceFile]) -> anyhow::Result<ExitCode> {
     let app = App::prepare(url, global).await?;
     let actor = seed_all(&app).await?;
-    let published = app.use_cases.publish(actor, &files).await?;
+    let published = app.use_cases.publish(actor, files).await?;
     for warning in &published.warnings {
         report::note(format!("warning: {warning}"));
     }

@@ -1,21 +1,26 @@
 //! `turbocat doctor`: looks at everything that Turbocat needs, and says what to do about what is missing.
 
-use std::{net::TcpListener, path::Path, process::ExitCode};
+use std::{
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::Context;
 use serde::Serialize;
+use turbocat_agents::Agents;
 use turbocat_migration::MigrationError;
-use turbocat_persistence::{ConnectOptions, PgStore};
+use turbocat_persistence::{ConnectOptions, PgStore, Settings};
 use turbocat_postgres::Installation;
 
 use crate::{
-    args::GlobalArgs,
+    advice,
+    args::{DEFAULT_LISTEN, GlobalArgs},
     config,
     database::{self, OpenDatabase},
     report,
 };
-
-/// Where `up` listens unless told otherwise.
-const ADDRESS: &str = "127.0.0.1:8484";
 
 /// How one thing stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -46,6 +51,11 @@ impl Finding {
 
     fn warning(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { what, verdict: Verdict::Warning, found: found.into(), advice: Some(advice.into()) }
+    }
+
+    /// Something that failed, with the advice that its error has, or else this.
+    fn failed(what: &'static str, error: &anyhow::Error, otherwise: &str) -> Self {
+        Self::broken(what, report::message(error), advice::on(error).unwrap_or(otherwise))
     }
 
     fn broken(what: &'static str, found: impl Into<String>, advice: impl Into<String>) -> Self {
@@ -100,8 +110,7 @@ fn installation(global: &GlobalArgs) -> Vec<Finding> {
     let installation = match Installation::find() {
         Ok(installation) => installation,
         Err(missing) => {
-            let advice = "run the same command with --install-postgres, or name a database with --database-url";
-            return vec![Finding::broken("postgresql", missing.to_string(), advice)];
+            return vec![Finding::failed("postgresql", &missing.into(), "name a database with --database-url")];
         }
     };
     let found = format!("version {} in {}", installation.major(), installation.bin().display());
@@ -110,11 +119,23 @@ fn installation(global: &GlobalArgs) -> Vec<Finding> {
     } else {
         Finding::ok("postgresql", found)
     }];
-    findings.push(match database::cluster_options(global, installation) {
-        Ok(options) => Finding::ok("data folder", options.root.display().to_string()),
-        Err(error) => Finding::broken("data folder", format!("{error:#}"), "name one with --data-dir"),
+    findings.push(match database::cluster_options(global, installation).and_then(|options| writable(&options.root)) {
+        Ok(root) => Finding::ok("data folder", root.display().to_string()),
+        Err(error) => Finding::failed("data folder", &error, "name a folder that you can write to with --data-dir"),
     });
     findings
+}
+
+/// Tries whether a folder is there or could be made, and leaves nothing behind.
+fn writable(folder: &Path) -> anyhow::Result<PathBuf> {
+    let existing = folder.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(folder);
+    if existing != folder {
+        let probe = existing.join(format!(".turbocat-doctor-{}", std::process::id()));
+        fs::create_dir(&probe)
+            .and_then(|()| fs::remove_dir(&probe))
+            .with_context(|| format!("`{}` cannot be written to", existing.display()))?;
+    }
+    Ok(folder.to_owned())
 }
 
 /// The database, if there is one: a look makes none.
@@ -129,29 +150,38 @@ fn database_of(global: &GlobalArgs) -> anyhow::Result<Vec<Finding>> {
         }
         Err(error) => {
             let advice = "look into the log in the data folder, or name another database with --database-url";
-            Ok(vec![Finding::broken("database", format!("{error:#}"), advice)])
+            Ok(vec![Finding::failed("database", &error, advice)])
         }
     }
 }
 
 async fn database(opened: &OpenDatabase) -> Vec<Finding> {
-    let store = match PgStore::connect(&ConnectOptions::new(&opened.url)).await {
-        Ok(store) => store,
-        Err(error) => {
-            let found = format!("{:#}", anyhow::Error::from(error));
-            return vec![Finding::broken("database", found, "check the address, the password and the server")];
+    let schema = match turbocat_migration::ensure_current(&opened.url).await {
+        Err(error @ (MigrationError::Connect(_) | MigrationError::Address(_))) => {
+            return vec![Finding::failed("database", &error.into(), "")];
         }
+        Err(error @ MigrationError::Behind { .. }) => {
+            Finding { verdict: Verdict::Warning, ..Finding::failed("schema", &error.into(), "") }
+        }
+        Err(error) => Finding::failed("schema", &error.into(), "look into the server's log"),
+        Ok(()) => Finding::ok("schema", "up to date"),
     };
-    let mut findings = match store.settings().await {
+    let mut findings = match settings(&opened.url).await {
         Ok(settings) => settings_findings(&settings, opened),
-        Err(error) => vec![Finding::broken("database", error.to_string(), "look into the server's log")],
+        Err(error) => vec![Finding::failed("database", &error, "look into the server's log")],
     };
-    store.close().await;
-    findings.push(migrations(&opened.url).await);
+    findings.push(schema);
     findings
 }
 
-fn settings_findings(settings: &turbocat_persistence::Settings, opened: &OpenDatabase) -> Vec<Finding> {
+async fn settings(url: &str) -> anyhow::Result<Settings> {
+    let store = PgStore::connect(&ConnectOptions::new(url)).await?;
+    let settings = store.settings().await;
+    store.close().await;
+    Ok(settings?)
+}
+
+fn settings_findings(settings: &Settings, opened: &OpenDatabase) -> Vec<Finding> {
     let whose = if opened.cluster.is_some() { "Turbocat's own" } else { "the one that is named" };
     let database = Finding::ok("database", format!("PostgreSQL {}, {whose}", settings.server_version));
     let on = |is_on| if is_on { "on" } else { "off" };
@@ -169,23 +199,6 @@ fn settings_findings(settings: &turbocat_persistence::Settings, opened: &OpenDat
         Finding::broken("durability", found, advice)
     };
     vec![database, durability]
-}
-
-async fn migrations(url: &str) -> Finding {
-    match turbocat_migration::ensure_current(url).await {
-        Ok(()) => Finding::ok("schema", "up to date"),
-        Err(MigrationError::Behind { pending }) => Finding::warning(
-            "schema",
-            format!("behind by {}", pending.join(", ")),
-            "run `turbocat migrate up`; `run` and `up` do it by themselves",
-        ),
-        Err(error @ MigrationError::Ahead { .. }) => {
-            Finding::broken("schema", error.to_string(), "use the version of Turbocat that migrated it, or a later one")
-        }
-        Err(error) => {
-            Finding::broken("schema", format!("{:#}", anyhow::Error::from(error)), "look into the server's log")
-        }
-    }
 }
 
 /// The layers that confine code, measured in a child process.
@@ -211,27 +224,33 @@ fn sandbox() -> Vec<Finding> {
     findings
 }
 
+/// What agents are given, as far as the operator says it.
 fn language_model() -> Finding {
-    match config::agents() {
-        Err(error) => Finding::broken("egress", format!("{error:#}"), "correct TURBOCAT_EGRESS_ALLOW"),
-        Ok(config) => match (config.llm.base_url, config.llm.api_key) {
-            (None, None) => Finding::warning(
-                "language model",
-                "none: agents that name no provider are answered offline",
-                "set OPENAI_API_KEY, or OPENAI_BASE_URL for a server with that API",
-            ),
-            (Some(address), _) => Finding::ok("language model", address),
-            (None, Some(_)) => Finding::ok("language model", "OpenAI"),
-        },
+    let llm = config::agents().and_then(|config| {
+        let llm = config.llm.clone();
+        Agents::new(config)?;
+        Ok(llm)
+    });
+    match llm.map(|llm| (llm.base_url, llm.api_key)) {
+        Err(error) => Finding::failed("agents", &error, "correct it"),
+        Ok((None, None)) => Finding::warning(
+            "language model",
+            "none: agents that name no provider are answered offline",
+            "set OPENAI_API_KEY, or OPENAI_BASE_URL for a server with that API",
+        ),
+        Ok((Some(address), _)) => Finding::ok("language model", address),
+        Ok((None, Some(_))) => Finding::ok("language model", "OpenAI"),
     }
 }
 
+/// Where `turbocat up` would listen.
 fn address() -> Finding {
-    match TcpListener::bind(ADDRESS) {
-        Ok(_free) => Finding::ok("http", format!("{ADDRESS} is free for `turbocat up`")),
+    let address = config::variable("TURBOCAT_LISTEN").unwrap_or_else(|| DEFAULT_LISTEN.to_owned());
+    match TcpListener::bind(&address) {
+        Ok(_free) => Finding::ok("http", format!("{address} is free for `turbocat up`")),
         Err(error) => Finding::warning(
             "http",
-            format!("{ADDRESS}: {error}"),
+            format!("{address}: {error}"),
             "is `turbocat up` running already? Otherwise choose another address with --listen",
         ),
     }

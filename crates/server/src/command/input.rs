@@ -16,13 +16,20 @@ use super::source;
 pub(super) fn read(input: Option<&str>) -> anyhow::Result<Value> {
     match input {
         None => Ok(json!({})),
-        Some("-") => parse_json("<stdin>", source::read(Path::new("-"))?.text),
+        Some("-") => parse_json("standard input", source::read(Path::new("-"))?.text),
         Some(text) => match text.strip_prefix('@') {
             Some(path) => read_file(Path::new(path)),
-            None => parse_json("--input", text.to_owned())
-                .context("an input is JSON, or `@` and the name of a file, or `-` for standard input"),
+            None => parse_json("--input", text.to_owned()).with_context(|| hint(text)),
         },
     }
+}
+
+/// What was probably meant by an input that is none.
+fn hint(text: &str) -> String {
+    if Path::new(text).is_file() {
+        return format!("a file is given as `@{text}`");
+    }
+    "an input is JSON, or `@` and the name of a file, or `-` for standard input".to_owned()
 }
 
 /// A file of JSON or YAML is its value; any other text is its name and text; what parses as JSON is JSON, however
@@ -40,7 +47,7 @@ fn read_file(path: &Path) -> anyhow::Result<Value> {
 
 fn parse_json(name: &str, text: String) -> anyhow::Result<Value> {
     let file = SourceFile { name: format!("{name}.json"), text };
-    read_value(&file).map_err(|problem| anyhow!("{name}: {}", problem.problem.message))
+    read_value(&file).map_err(|problem| anyhow!("{name} is no JSON: {}", problem.problem.message))
 }
 
 #[cfg(test)]
@@ -70,6 +77,14 @@ mod tests {
         assert_eq!(read(Some(&file("a.yaml", "b: 2"))).unwrap(), json!({ "b": 2 }));
         assert_eq!(read(Some(&file("data", "{\"c\": 3}"))).unwrap(), json!({ "c": 3 }));
         assert_eq!(read(Some(&file("Cargo.lock", "x = 1"))).unwrap(), json!({ "name": "Cargo.lock", "text": "x = 1" }));
+    }
+
+    #[test]
+    fn a_file_without_its_sign_is_recognised() {
+        let given = file("forgotten.lock", "x = 1");
+        let error = read(given.strip_prefix('@')).unwrap_err();
+
+        assert_eq!(error.to_string(), format!("a file is given as `{given}`"));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use anyhow::Context;
 use turbocat_application::{Actor, Argon2Hasher};
 
 use crate::{
-    args::{Cli, Command, GlobalArgs},
+    args::{Cli, Command, MigrateCommand},
     database::OpenDatabase,
     wire::App,
 };
@@ -28,28 +28,31 @@ use crate::{
 /// Why it could not be done.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { global, command } = cli;
+    let open = || OpenDatabase::open(&global);
+    let open_existing = || OpenDatabase::open_existing(&global);
     match command {
         Command::Run(args) => {
             // What can be refused without a database is refused before one is started.
             let prepared = run::Prepared::read(&args)?;
-            on_database(&global, async |url| run::run(url, &global, prepared).await)
+            on(open()?, async |url| run::run(url, &global, prepared).await)
         }
-        Command::Up(args) => on_database(&global, async |url| up::run(url, &global, &args).await),
-        Command::Apply(args) => on_database(&global, async |url| apply::run(url, &global, &args).await),
-        Command::Executions(command) => on_database(&global, async |url| executions::run(url, &global, command).await),
-        Command::Migrate(command) => on_database(&global, async |url| migrate::run(url, &global, command).await),
-        Command::Seed(args) => on_database(&global, async |url| seed::run(url, &global, &args).await),
+        Command::Up(args) => on(open()?, async |url| up::run(url, &global, &args).await),
+        Command::Apply(args) => {
+            let files = apply::read(&args)?;
+            on(open()?, async |url| apply::run(url, &global, &files).await)
+        }
+        Command::Executions(command) => on(open_existing()?, async |url| executions::run(url, &global, command).await),
+        Command::Migrate(command @ MigrateCommand::Up) => {
+            on(open()?, async |url| migrate::run(url, &global, command).await)
+        }
+        Command::Migrate(command) => on(open_existing()?, async |url| migrate::run(url, &global, command).await),
+        Command::Seed(args) => on(open()?, async |url| seed::run(url, &global, &args).await),
         Command::Doctor => doctor::run(&global),
     }
 }
 
-/// Finds or starts the database, and does some work on its address.
-fn on_database(
-    global: &GlobalArgs,
-    work: impl AsyncFnOnce(&str) -> anyhow::Result<ExitCode>,
-) -> anyhow::Result<ExitCode> {
-    // Before there are threads: opening a cluster of our own forks.
-    let database = OpenDatabase::open(global)?;
+/// Does some work on a database. Opening it comes before: that may fork, and from here on there are threads.
+fn on(database: OpenDatabase, work: impl AsyncFnOnce(&str) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("no threads are to be had")?;
     let ended = runtime.block_on(work(&database.url));
     // A blocking call that hangs must not keep the process.

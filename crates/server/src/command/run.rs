@@ -9,12 +9,11 @@ use tokio::{
     time::{self, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
-use turbocat_application::{Actor, Reading, Selector, SourceFile, StartExecution};
+use turbocat_application::{Actor, Error, Reading, Selector, SourceFile, StartExecution};
 use turbocat_domain::{
     execution::{Execution, ExecutionStatus, TriggerType},
     id::ExecutionId,
     port::IdGenerator,
-    step_run::StepError,
 };
 use turbocat_engine::{Engine, EngineOptions, Progress};
 
@@ -23,7 +22,7 @@ use crate::{
     adapter::UuidV7,
     args::{GlobalArgs, RunArgs},
     report, signals,
-    view::{self, Accepted, Ended, Steps, View},
+    view::{self, Accepted, View},
     wire::App,
 };
 
@@ -36,7 +35,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// What is to be run, read and checked as far as that goes without a database.
 pub(super) struct Prepared {
-    file: SourceFile,
+    /// What is to be published before; nothing for a workflow that was published earlier.
+    files: Vec<SourceFile>,
     workflow: String,
     input: Value,
 }
@@ -48,11 +48,17 @@ impl Prepared {
     ///
     /// If one of them cannot be read, has problems, or leaves open which workflow is meant.
     pub(super) fn read(args: &RunArgs) -> anyhow::Result<Self> {
-        let file = source::read(&args.file)?;
-        let reading = Reading::read(std::slice::from_ref(&file))?;
-        let workflow = choose(&reading, args.workflow.as_deref())?;
+        let named = args.workflow.as_deref();
+        let (files, workflow) = match (&args.file, named) {
+            (None, Some(name)) => (Vec::new(), name.to_owned()),
+            (file, _) => {
+                let files = source::read_all(file.as_slice())?;
+                let workflow = choose(&Reading::read(&files)?, named)?;
+                (files, workflow)
+            }
+        };
         let input = input::read(args.input.as_deref())?;
-        Ok(Self { file, workflow, input })
+        Ok(Self { files, workflow, input })
     }
 }
 
@@ -63,7 +69,9 @@ fn choose(reading: &Reading, named: Option<&str>) -> anyhow::Result<String> {
         (Some(name), _) if all.contains(&name) => Ok(name.to_owned()),
         (Some(name), _) => bail!("there is no workflow `{name}` in the file, but {}", list(&all)),
         (None, [only]) => Ok((*only).to_owned()),
-        (None, _) if all.is_empty() => bail!("there is no workflow in the file"),
+        (None, _) if all.is_empty() => {
+            bail!("there is no workflow in the file; `turbocat apply -f` publishes files of agents alone")
+        }
         (None, _) => bail!("the file has several workflows, choose with --workflow: {}", list(&all)),
     }
 }
@@ -81,9 +89,11 @@ pub(super) async fn run(url: &str, global: &GlobalArgs, prepared: Prepared) -> a
     let stop = signals::shutdown_token()?;
     let app = App::prepare(url, global).await?;
     let actor = seed_all(&app).await?;
-    let published = app.use_cases.publish(actor, std::slice::from_ref(&prepared.file)).await?;
-    for warning in &published.warnings {
-        report::note(format!("warning: {warning}"));
+    if !prepared.files.is_empty() {
+        let published = app.use_cases.publish(actor, &prepared.files).await?;
+        for warning in &published.warnings {
+            report::note(format!("warning: {warning}"));
+        }
     }
 
     let name = format!("run {}", std::process::id());
@@ -139,15 +149,15 @@ impl Follower<'_> {
             tokio::select! {
                 event = progress.recv() => match event {
                     Ok(Progress::Step(step)) => self.view.step(&step),
-                    Ok(Progress::Finished(_)) => return self.read().await,
-                    // Who looks on too slowly misses something, and the end of the engine is not that of the execution.
+                    Ok(Progress::Wait(wait)) => self.view.wait(&wait),
+                    // Who looks on too slowly misses something.
                     Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return self.wait(&mut ask).await,
+                    // The end of the engine is not that of the execution.
+                    Ok(Progress::Finished(_)) | Err(RecvError::Closed) => return self.wait(&mut ask).await,
                 },
                 _ = tick.tick() => self.view.tick(),
                 _ = ask.tick() => {
-                    let execution = self.read().await?;
-                    if execution.status.is_terminal() {
+                    if let Some(execution) = self.ended().await? {
                         return Ok(execution);
                     }
                 }
@@ -158,49 +168,33 @@ impl Follower<'_> {
     /// Asks the database until the execution has ended.
     async fn wait(&self, ask: &mut time::Interval) -> anyhow::Result<Execution> {
         loop {
-            ask.tick().await;
-            let execution = self.read().await?;
-            if execution.status.is_terminal() {
+            if let Some(execution) = self.ended().await? {
                 return Ok(execution);
             }
+            ask.tick().await;
         }
     }
 
-    async fn read(&self) -> anyhow::Result<Execution> {
-        self.app.use_cases.execution(self.actor, self.id).await.context("the execution cannot be read")
+    /// The execution, if it has ended. A database that does not answer is asked again later: the engine waits for it
+    /// as well, and the execution goes on when it is back.
+    async fn ended(&self) -> anyhow::Result<Option<Execution>> {
+        match self.app.use_cases.execution(self.actor, self.id).await {
+            Ok(execution) => Ok(Some(execution).filter(|execution| execution.status.is_terminal())),
+            Err(Error::Storage(error)) if error.is_transient() => {
+                tracing::warn!(%error, "the execution cannot be read, trying again");
+                Ok(None)
+            }
+            Err(error) => Err(error).context("the execution cannot be read"),
+        }
     }
 
     fn close(&mut self, ended: Option<Execution>) -> ExitCode {
         let Some(execution) = ended else {
-            let reason = format!("{} goes on when `turbocat up` runs; nothing is lost", self.id);
-            self.view.left(&reason);
-            return ExitCode::FAILURE;
+            self.view.left(self.id);
+            return ExitCode::from(signals::INTERRUPTED);
         };
         let completed = execution.status == ExecutionStatus::Completed;
-        self.view.ended(&ended_of(execution));
+        self.view.ended(&execution.into());
         if completed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-    }
-}
-
-/// How an execution ended, for the views.
-fn ended_of(execution: Execution) -> Ended {
-    let error = (execution.status != ExecutionStatus::Completed).then(|| StepError {
-        origin: execution.error_stack.clone(),
-        ..StepError::permanent(
-            execution.error_code.clone().unwrap_or_else(|| execution.status.to_string()),
-            execution.error_message.clone().unwrap_or_else(|| "the execution did not complete".to_owned()),
-        )
-    });
-    Ended {
-        id: execution.id,
-        status: execution.status,
-        output: execution.output_data,
-        error,
-        steps: Steps {
-            completed: execution.steps_completed,
-            failed: execution.steps_failed,
-            total: execution.steps_total,
-        },
-        duration_ms: execution.duration_ms.map(u64::from).unwrap_or_default(),
     }
 }

@@ -27,7 +27,9 @@ pub(super) async fn run(url: &str, global: &GlobalArgs, args: &UpArgs) -> anyhow
     let drain_timeout = Duration::from_secs(args.drain_timeout);
     let app = App::prepare(url, global).await?;
     seed_all(&app).await?;
-    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen on {}", args.listen))?;
+    let listener = TcpListener::bind(&args.listen).await.with_context(|| {
+        format!("cannot listen on {}; --listen chooses another address, and port 0 a free one", args.listen)
+    })?;
     let engine = app.start_engine(options(args)).await?;
 
     let ready = Ready { store: app.store.clone(), engine: engine.handle(), shutdown: shutdown.clone() };

@@ -1,7 +1,8 @@
 //! For programs: one JSON object a line, on standard output.
 
 use serde_json::json;
-use turbocat_engine::StepProgress;
+use turbocat_domain::id::ExecutionId;
+use turbocat_engine::{Awaited, StepProgress, StepWait};
 
 use super::{Accepted, Ended, View};
 use crate::report;
@@ -30,6 +31,25 @@ impl View for JsonView {
         }));
     }
 
+    fn wait(&mut self, wait: &StepWait) {
+        let (what, name) = match &wait.what {
+            Awaited::Retry => ("retry", None),
+            Awaited::Agent => ("agent", None),
+            Awaited::Time => ("time", None),
+            Awaited::Approval => ("approval", None),
+            Awaited::Event(name) => ("event", Some(name)),
+        };
+        report::json_line(&json!({
+            "event": "wait",
+            "path": wait.path,
+            "attempt": wait.attempt,
+            "attempts_max": wait.attempts_max,
+            "for": what,
+            "name": name,
+            "ends_in_ms": wait.ends_in_ms,
+        }));
+    }
+
     fn ended(&mut self, ended: &Ended) {
         report::json_line(&json!({
             "event": "ended",
@@ -44,7 +64,7 @@ impl View for JsonView {
         }));
     }
 
-    fn left(&mut self, reason: &str) {
-        report::json_line(&json!({ "event": "left", "reason": reason }));
+    fn left(&mut self, id: ExecutionId) {
+        report::json_line(&json!({ "event": "left", "execution": id.to_string() }));
     }
 }

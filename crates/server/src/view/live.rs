@@ -1,4 +1,4 @@
-//! For people on a terminal: what has ended scrolls up, what runs stands below and moves.
+//! For people on a terminal: what has ended scrolls up, what has not stands below and moves.
 //!
 //! Plain ANSI: the lines that stand are erased and written again. Automatic line breaks are off while they are
 //! written, so that a long line is cut by the terminal and a line stays a line.
@@ -9,14 +9,16 @@ use std::{
     time::Instant,
 };
 
-use turbocat_domain::execution_log::StepStatus;
-use turbocat_engine::StepProgress;
+use turbocat_domain::{execution_log::StepStatus, id::ExecutionId};
+use turbocat_engine::{Awaited, StepProgress, StepWait};
 
-use super::{Accepted, Ended, View, text};
+use super::{Accepted, Ended, Style, View, text};
 use crate::report;
 
-/// How many running steps are shown; a terminal has few lines.
-const RUNNING_MAX: usize = 8;
+/// How many steps stand below; a terminal has few lines.
+const STANDING_MAX: usize = 8;
+/// The width of a terminal that does not tell.
+const WIDTH: u16 = 80;
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 const ERASE_BELOW: &str = "\x1b[J";
 const BREAKS_OFF: &str = "\x1b[?7l";
@@ -25,43 +27,70 @@ const BREAKS_ON: &str = "\x1b[?7h";
 /// Redraws the lines that stand.
 #[derive(Debug)]
 pub(super) struct LiveView {
-    colour: bool,
+    style: Style,
     started: Instant,
-    /// Steps that are running, in the order in which they began to be seen.
-    running: Vec<String>,
+    /// Steps that have not ended, in the order in which they began to be seen.
+    open: Vec<Open>,
     done: usize,
     /// How many lines stand below.
     standing: usize,
     frame: usize,
 }
 
+/// A step that has not ended.
+#[derive(Debug)]
+struct Open {
+    path: String,
+    since: Instant,
+    /// What it waits for; nothing if it runs.
+    wait: Option<StepWait>,
+}
+
+impl Open {
+    fn line(&self, style: Style) -> String {
+        let since_ms = elapsed_ms(self.since);
+        let what = match &self.wait {
+            Some(wait) => text::awaited(wait, since_ms),
+            None => format!("runs, {}", text::duration(since_ms)),
+        };
+        text::standing(&self.path, &what, style)
+    }
+}
+
 impl LiveView {
     /// A view on which nothing has happened.
     pub(super) fn new(colour: bool) -> Self {
-        Self { colour, started: Instant::now(), running: Vec::new(), done: 0, standing: 0, frame: 0 }
+        let style = Style { colour, width: usize::from(WIDTH) };
+        Self { style, started: Instant::now(), open: Vec::new(), done: 0, standing: 0, frame: 0 }
     }
 
     /// Takes in a step, and returns the line that scrolls up, if it has ended.
     fn take(&mut self, step: &StepProgress) -> Option<String> {
-        self.running.retain(|path| *path != step.path);
         if step.status == StepStatus::Running {
-            self.running.push(step.path.clone());
+            self.open(&step.path, None);
             return None;
         }
+        self.open.retain(|open| open.path != step.path);
         self.done += 1;
-        Some(text::step(step, self.colour))
+        Some(text::step(step, self.style))
+    }
+
+    /// A step stands below from now on.
+    fn open(&mut self, path: &str, wait: Option<StepWait>) {
+        self.open.retain(|open| open.path != path);
+        self.open.push(Open { path: path.to_owned(), since: Instant::now(), wait });
     }
 
     /// The lines that stand below.
     fn standing_lines(&self) -> Vec<String> {
-        let mut lines: Vec<String> = self.running.iter().take(RUNNING_MAX).map(|path| format!("… {path}")).collect();
-        let more = self.running.len().saturating_sub(RUNNING_MAX);
+        let mut lines: Vec<String> = self.open.iter().take(STANDING_MAX).map(|open| open.line(self.style)).collect();
+        let more = self.open.len().saturating_sub(STANDING_MAX);
         if more > 0 {
             lines.push(format!("… and {more} more"));
         }
         let spinner = SPINNER.get(self.frame % SPINNER.len()).copied().unwrap_or_default();
-        let elapsed_ms = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        lines.push(format!("{spinner} {} steps, {}", self.done, text::duration(elapsed_ms)));
+        let steps = if self.done == 1 { "step" } else { "steps" };
+        lines.push(format!("{spinner} {} {steps}, {}", self.done, text::duration(elapsed_ms(self.started))));
         lines
     }
 
@@ -86,6 +115,12 @@ impl LiveView {
         let mut out = io::stderr().lock();
         let _nobody_looks = out.write_all(frame.as_bytes()).and_then(|()| out.flush());
     }
+
+    /// A window may change its width at any time.
+    fn measure(&mut self) {
+        let width = terminal_size::terminal_size_of(io::stderr()).map_or(WIDTH, |(width, _)| width.0);
+        self.style.width = usize::from(width);
+    }
 }
 
 impl View for LiveView {
@@ -95,30 +130,43 @@ impl View for LiveView {
     }
 
     fn step(&mut self, step: &StepProgress) {
+        self.measure();
         let line = self.take(step);
         self.redraw(line.as_deref(), &self.standing_lines());
     }
 
+    fn wait(&mut self, wait: &StepWait) {
+        if wait.what == Awaited::Retry {
+            // The attempt has ended, the step has not.
+            self.done = self.done.saturating_sub(1);
+        }
+        self.open(&wait.path, Some(wait.clone()));
+    }
+
     fn tick(&mut self) {
         self.frame += 1;
+        self.measure();
         self.redraw(None, &self.standing_lines());
     }
 
     fn ended(&mut self, ended: &Ended) {
-        self.redraw(Some(&text::ended(ended, self.colour)), &[]);
+        self.redraw(Some(&text::ended(ended, self.style)), &[]);
         if ended.error.is_none() {
-            report::pretty(&ended.output);
+            report::value(&ended.output);
         }
     }
 
-    fn left(&mut self, reason: &str) {
-        self.redraw(Some(reason), &[]);
+    fn left(&mut self, id: ExecutionId) {
+        self.redraw(Some(&text::left(id)), &[]);
     }
+}
+
+fn elapsed_ms(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
-    use turbocat_domain::id::ExecutionId;
     use uuid::Uuid;
 
     use super::*;
@@ -135,16 +183,25 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_stands_below_until_it_ends() {
+    fn what_runs_or_waits_stands_below_until_it_ends() {
         let mut view = LiveView::new(false);
         assert_eq!(view.take(&progress("a", StepStatus::Running)), None);
+        view.wait(&StepWait {
+            path: "b".to_owned(),
+            attempt: 1,
+            attempts_max: 1,
+            what: Awaited::Approval,
+            ends_in_ms: None,
+        });
         assert_eq!(view.take(&progress("b", StepStatus::Running)), None);
-        assert_eq!(view.standing_lines()[..2], ["… a", "… b"]);
+        let standing = view.standing_lines();
+        assert!(standing[0].starts_with("… a ") && standing[1].starts_with("… b "), "{standing:?}");
 
         assert!(view.take(&progress("a", StepStatus::Completed)).is_some());
 
-        assert_eq!(view.standing_lines()[0], "… b");
-        assert!(view.standing_lines()[1].contains("1 steps"));
+        let standing = view.standing_lines();
+        assert!(standing[0].starts_with("… b ") && standing[0].contains("runs, "), "{standing:?}");
+        assert!(standing[1].contains("1 step,"), "{standing:?}");
     }
 
     #[test]
@@ -155,7 +212,7 @@ mod tests {
         }
 
         let lines = view.standing_lines();
-        assert_eq!(lines.len(), RUNNING_MAX + 2);
-        assert_eq!(lines[RUNNING_MAX], "… and 92 more");
+        assert_eq!(lines.len(), STANDING_MAX + 2);
+        assert_eq!(lines[STANDING_MAX], "… and 92 more");
     }
 }

@@ -4,15 +4,23 @@ mod json;
 mod live;
 mod plain;
 mod text;
+mod yaml;
 
 use std::io::{self, IsTerminal};
 
 use serde_json::Value;
-use turbocat_domain::{execution::ExecutionStatus, id::ExecutionId, step_run::StepError};
-use turbocat_engine::StepProgress;
+use turbocat_domain::{
+    execution::{Execution, ExecutionStatus},
+    id::ExecutionId,
+    step_run::StepError,
+};
+use turbocat_engine::{StepProgress, StepWait};
 
-pub(crate) use self::text::{duration, table};
 use self::{json::JsonView, live::LiveView, plain::PlainView};
+pub(crate) use self::{
+    text::{Style, brief, duration, failure, harmless, table},
+    yaml::yaml,
+};
 use crate::telemetry;
 
 /// An execution that was accepted.
@@ -41,6 +49,33 @@ pub(crate) struct Ended {
     pub(crate) duration_ms: u64,
 }
 
+impl From<Execution> for Ended {
+    fn from(execution: Execution) -> Self {
+        Self {
+            id: execution.id,
+            status: execution.status,
+            error: error_of(&execution),
+            output: execution.output_data,
+            steps: Steps {
+                completed: execution.steps_completed,
+                failed: execution.steps_failed,
+                total: execution.steps_total,
+            },
+            duration_ms: execution.duration_ms.map(u64::from).unwrap_or_default(),
+        }
+    }
+}
+
+/// Why an execution ended otherwise than well; nothing if it has not.
+pub(crate) fn error_of(execution: &Execution) -> Option<StepError> {
+    if !execution.status.is_terminal() || execution.status == ExecutionStatus::Completed {
+        return None;
+    }
+    let code = execution.error_code.clone().unwrap_or_else(|| execution.status.to_string());
+    let message = execution.error_message.clone().unwrap_or_else(|| "the execution did not complete".to_owned());
+    Some(StepError { origin: execution.error_stack.clone(), ..StepError::permanent(code, message) })
+}
+
 /// How many steps a workflow has, and what became of them; the others were skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Steps {
@@ -55,12 +90,14 @@ pub(crate) trait View: Send {
     fn accepted(&mut self, accepted: &Accepted);
     /// An attempt of a step has ended, or runs long enough to be worth seeing.
     fn step(&mut self, step: &StepProgress);
+    /// A step waits for something.
+    fn wait(&mut self, wait: &StepWait);
     /// A moment has passed; what moves is drawn again.
     fn tick(&mut self) {}
     /// The execution has ended.
     fn ended(&mut self, ended: &Ended);
     /// Nobody looks on any more, and the execution goes on.
-    fn left(&mut self, reason: &str);
+    fn left(&mut self, id: ExecutionId);
 }
 
 /// The view that fits where the output goes.

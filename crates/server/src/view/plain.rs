@@ -1,9 +1,13 @@
 //! For people in a pipe: a line a step on standard error, the output on standard output.
 
-use turbocat_engine::StepProgress;
+use turbocat_domain::id::ExecutionId;
+use turbocat_engine::{Awaited, StepProgress, StepWait};
 
-use super::{Accepted, Ended, View, text};
+use super::{Accepted, Ended, Style, View, text};
 use crate::report;
+
+/// A wait that is shorter than this, in milliseconds, is no news.
+const WAIT_SHOWN_MS: u64 = 1_000;
 
 /// Writes lines, and never one again.
 #[derive(Debug)]
@@ -15,17 +19,32 @@ impl View for PlainView {
     }
 
     fn step(&mut self, step: &StepProgress) {
-        report::note(text::step(step, false));
+        report::note(text::step(step, Style::PLAIN));
     }
 
-    fn ended(&mut self, ended: &Ended) {
-        report::note(text::ended(ended, false));
-        if ended.error.is_none() {
-            report::pretty(&ended.output);
+    fn wait(&mut self, wait: &StepWait) {
+        if is_news(wait) {
+            report::note(text::standing(&wait.path, &text::awaited(wait, 0), Style::PLAIN));
         }
     }
 
-    fn left(&mut self, reason: &str) {
-        report::note(reason);
+    fn ended(&mut self, ended: &Ended) {
+        report::note(text::ended(ended, Style::PLAIN));
+        if ended.error.is_none() {
+            report::value(&ended.output);
+        }
+    }
+
+    fn left(&mut self, id: ExecutionId) {
+        report::note(text::left(id));
+    }
+}
+
+/// Thousands of steps may wait for one agent, and a short wait is over before it is read of.
+fn is_news(wait: &StepWait) -> bool {
+    match wait.what {
+        Awaited::Agent => false,
+        Awaited::Time => wait.ends_in_ms.is_none_or(|ms| ms >= WAIT_SHOWN_MS),
+        Awaited::Retry | Awaited::Event(_) | Awaited::Approval => true,
     }
 }

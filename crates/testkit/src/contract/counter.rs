@@ -103,6 +103,31 @@ pub async fn what_did_not_complete_counts_as_failed(store: &dyn ContractStore) {
     assert_eq!([total, successful, failed], [3, 0, 3]);
 }
 
+/// An attempt that was cancelled is no run of its agent: neither one that had not begun, nor one that ran, be it that
+/// its start was recorded before, that it had failed before, or that the batch is sent again.
+pub async fn a_cancelled_attempt_is_not_counted(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let worker = scene.worker(store).await;
+    let id = scene.running(store, worker).await.id;
+    let cancelled = |step, attempt, seq| StepRecord {
+        attempt,
+        outcome: StepOutcome::Skipped(SkipReason::Cancelled),
+        ..scene.record(id, step, seq)
+    };
+    let runs = |record| StepRecord { outcome: StepOutcome::Running, ended_at: None, ..record };
+    let error = StepError::transient("http_status", "it answered 503");
+    let failed = StepRecord { outcome: StepOutcome::Failed(error), ..scene.record(id, 0, 1) };
+
+    write(store, worker, &[failed, runs(cancelled(0, 2, 2)), runs(cancelled(1, 1, 3))]).await;
+    for _ in 0..2 {
+        write(store, worker, &[cancelled(0, 2, 4), cancelled(1, 1, 5), cancelled(1, 2, 6)]).await;
+    }
+    assert_eq!(store.executions().step_records(id).await.unwrap().len(), 4);
+    assert_eq!(store.fold().await.unwrap(), 1, "the failure alone is a fact");
+    let (_, _, agent) = metrics(store, &scene).await;
+    assert_eq!(agent, [1, 0, 1, 40]);
+}
+
 /// Folds that run at once count each fact once.
 pub async fn folds_at_once_count_each_fact_once(store: &dyn ContractStore) {
     let scene = Scene::set(store).await;

@@ -2,8 +2,8 @@
 
 use turbocat_domain::{
     execution::ExecutionStatus,
-    id::{ExecutionId, UserId},
-    port::{NewEvent, RepositoryError},
+    id::{EventId, ExecutionId, UserId},
+    port::{NewEvent, NewExecution, RepositoryError, WaitRecord},
 };
 
 use super::{
@@ -82,7 +82,8 @@ pub async fn a_wait_that_is_over_wakes_nobody(store: &dyn ContractStore) {
 /// The events of a name are read oldest first: those for all, and those for this step alone.
 pub async fn events_are_read_oldest_first_for_all_or_for_one_step(store: &dyn ContractStore) {
     let scene = Scene::set(store).await;
-    let (one, other) = (scene.nobody(ExecutionId::from_uuid), scene.nobody(ExecutionId::from_uuid));
+    let executions = scene.accept(store, 2).await;
+    let (one, other) = (executions[0], executions[1]);
     let targets =
         [None, Some((one, "ask".to_owned())), Some((one, "other".to_owned())), Some((other, "ask".to_owned())), None];
     let events = targets.map(|target| NewEvent { target, ..an_event(&scene.ids, scene.user.id, "approval") });
@@ -113,6 +114,55 @@ pub async fn an_event_is_stored_once_and_has_a_sender(store: &dyn ContractStore)
     let refused = store.publish(&nobodys).await;
     assert!(matches!(refused, Err(RepositoryError::BrokenReference { .. })), "{refused:?}");
 
-    let target = (scene.nobody(ExecutionId::from_uuid), "a");
+    let target = (scene.accept(store, 1).await[0], "a");
     assert_eq!(store.received("order.paid", far_past(), target).await.unwrap().len(), 1);
+}
+
+/// An event of another user wakes nobody, neither by its name nor as its one target, be it parked or owned.
+pub async fn an_event_of_another_user_wakes_nobody(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let (worker, stranger) = (scene.worker(store).await, scene.another_user(store).await);
+    let id = scene.running(store, worker).await.id;
+    let foreign = [None, Some((id, "ask".to_owned()))]
+        .map(|target| NewEvent { target, ..an_event(&scene.ids, stranger.id, "approval") });
+    let own = an_event(&scene.ids, scene.user.id, "approval");
+    let wait = || WaitRecord { since: far_future(), ..a_wait("ask", "approval") };
+
+    park(store, worker, id, vec![wait()]).await;
+    assert_eq!(store.publish(&foreign[0]).await.unwrap(), 0);
+    assert_eq!(store.publish(&foreign[1]).await.unwrap(), 0);
+    assert_eq!(claim(store, worker).await, [], "it is parked still");
+    assert_eq!(store.publish(&own).await.unwrap(), 1);
+    assert_eq!(ids_of(&claim(store, worker).await), [id]);
+
+    for event in foreign {
+        let event = NewEvent { id: scene.nobody(EventId::from_uuid), ..event };
+        assert_eq!(store.publish(&event).await.unwrap(), 0);
+    }
+    assert_eq!(store.take_mail(worker).await.unwrap(), [], "nor does its owner get mail");
+}
+
+/// An event of another user is not received, neither by its name nor as its one target; nor is any by an execution
+/// that is not there.
+pub async fn an_event_of_another_user_is_not_received(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let stranger = scene.another_user(store).await;
+    let own = scene.accept(store, 1).await[0];
+    let theirs = NewExecution { user_id: stranger.id, ..scene.new_execution() };
+    store.insert(std::slice::from_ref(&theirs), None).await.unwrap();
+    let mut published = Vec::new();
+    for (sender, target) in [(scene.user.id, None), (stranger.id, None), (stranger.id, Some((own, "ask".to_owned())))] {
+        let event = NewEvent { target, ..an_event(&scene.ids, sender, "approval") };
+        store.publish(&event).await.unwrap();
+        published.push(event.id);
+        store.tick().await;
+    }
+
+    let received = async |id| {
+        let events = store.received("approval", far_past(), (id, "ask")).await.unwrap();
+        events.iter().map(|event| event.id).collect::<Vec<_>>()
+    };
+    assert_eq!(received(own).await, published[..1]);
+    assert_eq!(received(theirs.id).await, published[1..2]);
+    assert_eq!(received(scene.nobody(ExecutionId::from_uuid)).await, []);
 }

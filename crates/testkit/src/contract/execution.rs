@@ -55,7 +55,13 @@ pub async fn executions_are_filtered(store: &dyn ContractStore) {
     uow.users().insert(&other).await.unwrap();
     uow.workflows().insert(&workflow, &steps).await.unwrap();
     uow.commit().await.unwrap();
-    let pending = NewExecution { user_id: other.id, workflow_id: workflow.id, ..scene.new_execution() };
+    let pending = NewExecution {
+        user_id: other.id,
+        workflow_id: workflow.id,
+        parent: Some((running, "a".to_owned())),
+        depth: 1,
+        ..scene.new_execution()
+    };
     store.insert(std::slice::from_ref(&pending), None).await.unwrap();
 
     let all = ExecutionFilter::default();
@@ -64,6 +70,7 @@ pub async fn executions_are_filtered(store: &dyn ContractStore) {
         (ExecutionFilter { workflow: Some(workflow.id), ..all.clone() }, pending.id),
         (ExecutionFilter { status: Some(ExecutionStatus::Pending), ..all.clone() }, pending.id),
         (ExecutionFilter { status: Some(ExecutionStatus::Running), ..all.clone() }, running),
+        (ExecutionFilter { parent: Some(running), ..all.clone() }, pending.id),
         (ExecutionFilter { user: Some(scene.user.id), ..all }, running),
     ] {
         let page = store.executions().list(&filter, PageRequest::default()).await.unwrap();

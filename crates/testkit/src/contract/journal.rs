@@ -250,6 +250,28 @@ pub async fn the_end_of_a_child_wakes_its_parent(store: &dyn ContractStore) {
     }
 }
 
+/// A parent that another worker owns is woken by the end of its child, also when the batch would end or park it, too.
+pub async fn a_foreign_parent_is_woken_whatever_else_the_batch_says(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let (owner, other) = (scene.worker(store).await, scene.worker(store).await);
+    let parent = scene.running(store, owner).await;
+    for (ends, path) in [(true, "map[0].call"), (false, "map[1].call")] {
+        store.insert(&[a_new_child(&scene.ids, &scene.workflow, parent.id, path)], None).await.unwrap();
+        let child = claim(store, other).await.remove(0);
+        let mut batch = JournalBatch { finished: vec![a_completion(&child)], ..JournalBatch::default() };
+        if ends {
+            batch.finished.push(a_completion(&parent));
+        } else {
+            batch.parked.push(ParkedExecution { id: parent.id, wake_at: far_future(), waits: Vec::new() });
+        }
+        commit(store, other, batch).await;
+
+        let mail = store.take_mail(owner).await.unwrap();
+        assert_eq!(mail.iter().map(|mail| mail.id).collect::<Vec<_>>(), [parent.id], "{path}");
+        assert_eq!(status(store, parent.id).await, ExecutionStatus::Running);
+    }
+}
+
 /// Lines that agents print are appended once, and those of an execution that is gone are dropped.
 pub async fn lines_are_appended_once_and_dropped_without_an_execution(store: &dyn ContractStore) {
     let scene = Scene::set(store).await;

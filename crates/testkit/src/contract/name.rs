@@ -4,15 +4,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use turbocat_domain::{
     agent::{Agent, AgentStatus, AgentType},
     api_key::ApiKey,
-    id::{AgentId, UserId},
+    id::{AgentId, UserId, WorkflowId},
     port::{
         AgentFilter, AuditLogFilter, IdGenerator, PageRequest, RepositoryError, Result, TemplateFilter, UserFilter,
         WorkflowFilter,
     },
     template::{Template, TemplateType},
     user::{User, UserRole},
-    value::{Email, SecretHash, Tag},
-    workflow::WorkflowStatus,
+    value::{Email, SecretHash, Tag, Version},
+    workflow::{Workflow, WorkflowStatus},
 };
 
 use super::{ContractStore, Scene};
@@ -104,10 +104,10 @@ pub async fn publishers_of_one_name_take_turns(store: &dyn ContractStore) {
     let name = scene.workflow.name.as_str();
     let publish = async || {
         let mut uow = store.begin().await.unwrap();
-        let mut active = uow.workflows().lock_active(scene.user.id, name).await.unwrap().unwrap();
-        let id = turbocat_domain::id::WorkflowId::from_uuid(scene.ids.next());
+        let mut active = uow.workflows().lock_latest(scene.user.id, name).await.unwrap().unwrap();
+        let id = WorkflowId::from_uuid(scene.ids.next());
         let next = active.next_version(id, at(1));
-        let next = turbocat_domain::workflow::Workflow { status: WorkflowStatus::Active, ..next };
+        let next = Workflow { status: WorkflowStatus::Active, ..next };
         active.status = WorkflowStatus::Inactive;
         uow.workflows().save(&active, at(1)).await.unwrap();
         uow.workflows().insert(&next, &[]).await.unwrap();
@@ -121,6 +121,50 @@ pub async fn publishers_of_one_name_take_turns(store: &dyn ContractStore) {
     assert_eq!(versions, [2, 3, 4]);
     let active = store.workflows().find_active(scene.user.id, name).await.unwrap().unwrap();
     assert_eq!(active.version.get(), 4);
+}
+
+/// The latest version of a name is its owner's highest: a draft, a retired one and a deleted one are not passed over.
+pub async fn the_latest_version_of_a_name_is_the_highest_whatever_became_of_it(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let other = a_user(&scene.ids);
+    let theirs = Agent {
+        name: scene.agent.name.clone(),
+        version: Version::try_from(9).unwrap(),
+        ..an_agent(&scene.ids, other.id, AgentType::Data)
+    };
+    let mut uow = store.begin().await.unwrap();
+    uow.users().insert(&other).await.unwrap();
+    uow.agents().insert(&[theirs]).await.unwrap();
+    uow.commit().await.unwrap();
+    let latest = async || {
+        let mut uow = store.begin().await.unwrap();
+        let agent = uow.agents().lock_latest(scene.user.id, scene.agent.name.as_str()).await.unwrap().unwrap();
+        let workflow = uow.workflows().lock_latest(scene.user.id, scene.workflow.name.as_str()).await.unwrap().unwrap();
+        assert_eq!(uow.agents().lock_latest(scene.user.id, "no such name").await.unwrap(), None);
+        assert_eq!(uow.workflows().lock_latest(other.id, scene.workflow.name.as_str()).await.unwrap(), None);
+        (agent, workflow)
+    };
+    assert_eq!(latest().await, (scene.agent.clone(), scene.workflow.clone()));
+
+    let mut agent = scene.agent.next_version(AgentId::from_uuid(scene.ids.next()), at(1));
+    let mut workflow = scene.workflow.next_version(WorkflowId::from_uuid(scene.ids.next()), at(1));
+    let mut uow = store.begin().await.unwrap();
+    uow.agents().insert(std::slice::from_ref(&agent)).await.unwrap();
+    uow.workflows().insert(&workflow, &[]).await.unwrap();
+    uow.commit().await.unwrap();
+    assert_eq!(latest().await, (agent.clone(), workflow.clone()), "a draft");
+
+    (agent.status, workflow.status) = (AgentStatus::Inactive, WorkflowStatus::Archived);
+    let mut uow = store.begin().await.unwrap();
+    uow.agents().save(&agent, at(2)).await.unwrap();
+    uow.agents().delete(agent.id, at(3)).await.unwrap();
+    uow.workflows().save(&workflow, at(2)).await.unwrap();
+    uow.workflows().delete(workflow.id, at(3)).await.unwrap();
+    uow.commit().await.unwrap();
+    let deleted = latest().await;
+    assert_eq!((deleted.0.id, deleted.0.status), (agent.id, AgentStatus::Inactive));
+    assert_eq!((deleted.1.id, deleted.1.status), (workflow.id, WorkflowStatus::Archived));
+    assert!(deleted.0.deleted_at.is_some() && deleted.1.deleted_at.is_some());
 }
 
 /// The hash of a key is its alone; it finds the key while that is active and not deleted.
@@ -161,7 +205,7 @@ pub async fn steps_are_read_in_their_order_and_replaced(store: &dyn ContractStor
     assert_eq!(store.workflows().steps(scene.workflow.id).await.unwrap(), scene.steps);
 
     let (workflow, mut steps) = a_workflow(&scene.ids, &scene.agent, &["a", "b", "c"]);
-    let workflow = turbocat_domain::workflow::Workflow { status: WorkflowStatus::Draft, ..workflow };
+    let workflow = Workflow { status: WorkflowStatus::Draft, ..workflow };
     steps.reverse();
     let mut uow = store.begin().await.unwrap();
     uow.workflows().insert(&workflow, &steps).await.unwrap();

@@ -2,7 +2,7 @@
 
 use turbocat_domain::{
     execution::ExecutionStatus,
-    port::{JournalBatch, NewExecution, ParkedExecution, WaitRecord},
+    port::{JournalBatch, NewEvent, NewExecution, ParkedExecution, WaitRecord},
 };
 
 use super::{
@@ -122,6 +122,25 @@ pub async fn an_event_before_the_park_counts(store: &dyn ContractStore) {
     let other = scene.running(store, worker).await.id;
     park(store, worker, other, vec![a_wait("pay", "order.shipped")]).await;
     assert_eq!(claim(store, worker).await, []);
+}
+
+/// An event that another user sent before the park does not count, neither for all nor for this step alone.
+pub async fn an_event_of_another_user_before_the_park_does_not_count(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let (worker, stranger) = (scene.worker(store).await, scene.another_user(store).await);
+    let id = scene.running(store, worker).await.id;
+    for target in [None, Some((id, "ask".to_owned()))] {
+        store.publish(&NewEvent { target, ..an_event(&scene.ids, stranger.id, "approval") }).await.unwrap();
+    }
+    store.tick().await;
+    park(store, worker, id, vec![a_wait("ask", "approval")]).await;
+    assert_eq!(claim(store, worker).await, []);
+
+    // What counts is whose the execution is: for that of the stranger they are there.
+    let theirs = NewExecution { user_id: stranger.id, ..scene.new_execution() };
+    store.insert(std::slice::from_ref(&theirs), Some(worker)).await.unwrap();
+    park(store, worker, theirs.id, vec![a_wait("ask", "approval")]).await;
+    assert_eq!(ids_of(&claim(store, worker).await), [theirs.id]);
 }
 
 /// A wait that is registered while its event comes in is not missed, however the two meet.

@@ -7,15 +7,15 @@ use serde_json::json;
 use turbocat_domain::{
     execution::ExecutionStatus,
     id::{ExecutionId, WorkerId, WorkflowId},
-    port::{ClaimRequest, FinishedExecution, NewExecution, RepositoryError},
+    port::{ClaimRequest, FinishedExecution, NewExecution, RepositoryError, WaitRecord},
     step_run::StepError,
 };
 
 use super::{
     ContractStore, Scene,
-    scene::{claim, claim_some, finish, ids_of, kill, read, status, write},
+    scene::{a_wait, claim, claim_some, far_future, finish, ids_of, kill, park, read, status, write},
 };
-use crate::builder::{TIMEOUT_MS, a_completion, a_new_child, a_record};
+use crate::builder::{TIMEOUT_MS, a_completion, a_new_child, a_record, a_workflow};
 
 /// What is accepted without an owner is pending, and the first who asks gets it as it was accepted.
 pub async fn an_accepted_execution_is_pending_until_it_is_claimed(store: &dyn ContractStore) {
@@ -96,12 +96,103 @@ pub async fn a_child_that_exists_is_left_as_it_is(store: &dyn ContractStore) {
     assert_eq!(status(store, sibling.id).await, ExecutionStatus::Pending);
 }
 
+/// An insert whose answer was lost is repeated, whatever has become of the executions meanwhile, and changes nothing.
+pub async fn a_repeated_insert_changes_nothing(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let worker = scene.worker(store).await;
+    let batch = [scene.new_execution(), scene.new_execution(), scene.new_execution()];
+    let (inserted_at, _) = store.insert(&batch, None).await.unwrap();
+    let claimed = claim(store, worker).await;
+    let parked = vec![WaitRecord { since: far_future(), ..a_wait("a", "e") }];
+    park(store, worker, claimed[0].id, parked).await;
+    finish(store, worker, a_completion(&claimed[1])).await;
+    let before = [read(store, batch[0].id).await, read(store, batch[1].id).await, read(store, batch[2].id).await];
+
+    for owner in [None, Some(worker)] {
+        store.tick().await;
+        let again = batch.clone().map(|new| NewExecution { input: json!("another"), ..new });
+        assert_eq!(store.insert(&again, owner).await.unwrap(), (inserted_at, false));
+    }
+    for (new, before) in batch.iter().zip(before) {
+        assert_eq!(read(store, new.id).await, before);
+    }
+    assert_eq!(claim(store, worker).await, []);
+    write(store, worker, &[a_record(claimed[2].id, "a", 1)]).await;
+    assert_eq!(store.executions().step_records(claimed[2].id).await.unwrap().len(), 1, "it is still the worker's");
+}
+
+/// A repeated insert tells whether the owner has the executions: from the first on, until it has lost one of them.
+pub async fn a_repeated_insert_tells_whether_the_owner_has_them(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let (owner, other) = (scene.worker(store).await, scene.worker(store).await);
+    let batch = [scene.new_execution(), scene.new_execution()];
+    let first = store.insert(&batch, Some(owner)).await.unwrap();
+    store.tick().await;
+
+    assert!(first.1);
+    assert_eq!(store.insert(&batch, Some(owner)).await.unwrap(), first);
+    assert_eq!(store.insert(&batch[..1], Some(owner)).await.unwrap(), first);
+    assert_eq!(store.insert(&batch, Some(other)).await.unwrap(), (first.0, false));
+    assert_eq!(store.insert(&batch, None).await.unwrap(), (first.0, false));
+    assert_eq!(store.release_unknown(owner, &[batch[0].id]).await.unwrap(), 1);
+    assert_eq!(store.insert(&batch, Some(owner)).await.unwrap(), (first.0, false), "one of them is nobody's");
+    assert_eq!(store.insert(&batch[..1], Some(owner)).await.unwrap(), first);
+    kill(store, owner, other).await;
+    assert_eq!(store.insert(&batch[..1], Some(owner)).await.unwrap(), (first.0, false), "the dead own nothing");
+    assert_eq!(claim(store, other).await.len(), 2);
+}
+
+/// What is missing of a batch that stands in part is inserted without an owner, who has not all of it.
+pub async fn what_is_missing_of_a_batch_is_inserted(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let (owner, other) = (scene.worker(store).await, scene.worker(store).await);
+    let parent = scene.accept(store, 1).await[0];
+    let stands = scene.new_execution();
+    let child = a_new_child(&scene.ids, &scene.workflow, parent, "call");
+    let first = store.insert(&[stands.clone(), child.clone()], Some(owner)).await.unwrap();
+    store.tick().await;
+
+    let same_child = a_new_child(&scene.ids, &scene.workflow, parent, "call");
+    let missing = [scene.new_execution(), scene.new_execution()];
+    let part = [missing[0].clone(), stands, child.clone()];
+    assert_eq!(store.insert(&part, Some(owner)).await.unwrap(), (first.0, false));
+    let (_, are_owned) = store.insert(&[missing[1].clone(), same_child.clone()], Some(owner)).await.unwrap();
+    assert!(!are_owned, "the child that stands has another id");
+    assert!(matches!(store.executions().get(same_child.id).await, Err(RepositoryError::NotFound { .. })));
+
+    let mut expected = vec![parent, missing[0].id, missing[1].id];
+    expected.sort();
+    assert_eq!(ids_of(&claim(store, other).await), expected);
+}
+
+/// An id that stands with another workflow or user is refused, and stays as it is.
+pub async fn an_id_of_something_else_is_refused(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let stranger = scene.another_user(store).await;
+    let (workflow, steps) = a_workflow(&scene.ids, &scene.agent, &["a"]);
+    let mut uow = store.begin().await.unwrap();
+    uow.workflows().insert(&workflow, &steps).await.unwrap();
+    uow.commit().await.unwrap();
+    let id = scene.accept(store, 1).await[0];
+    let before = read(store, id).await;
+
+    for other in [
+        NewExecution { id, user_id: stranger.id, ..scene.new_execution() },
+        NewExecution { id, workflow_id: workflow.id, ..scene.new_execution() },
+    ] {
+        let refused = store.insert(&[other], None).await;
+        assert!(matches!(refused, Err(RepositoryError::AlreadyExists { .. })), "{refused:?}");
+    }
+    assert_eq!(read(store, id).await, before);
+}
+
 /// A batch with an execution that cannot be inserted leaves nothing behind.
 pub async fn a_batch_is_inserted_as_a_whole_or_not_at_all(store: &dyn ContractStore) {
     let scene = Scene::set(store).await;
     let stored = scene.accept(store, 1).await[0];
     let fine = scene.new_execution();
-    let twice = NewExecution { id: stored, ..scene.new_execution() };
+    let stranger = scene.another_user(store).await;
+    let twice = NewExecution { id: stored, user_id: stranger.id, ..scene.new_execution() };
     let lost = NewExecution { workflow_id: scene.nobody(WorkflowId::from_uuid), ..scene.new_execution() };
 
     let refused = store.insert(&[fine.clone(), twice], None).await;

@@ -55,6 +55,15 @@ impl Scene {
         Self { ids, user, agent, workflow, steps }
     }
 
+    /// Another user, who has nothing.
+    pub async fn another_user(&self, store: &dyn ContractStore) -> User {
+        let user = a_user(&self.ids);
+        let mut uow = store.begin().await.unwrap();
+        uow.users().insert(&user).await.unwrap();
+        uow.commit().await.unwrap();
+        user
+    }
+
     /// Registers a worker.
     pub async fn worker(&self, store: &dyn ContractStore) -> WorkerId {
         let worker = a_worker(&self.ids);

@@ -24,6 +24,7 @@ macro_rules! store_contract {
             a_name_has_one_active_version,
             the_active_version_is_the_own_before_a_public_one,
             publishers_of_one_name_take_turns,
+            the_latest_version_of_a_name_is_the_highest_whatever_became_of_it,
             a_key_is_found_by_its_hash_while_it_can_be_used,
             steps_are_read_in_their_order_and_replaced,
             filters_let_through_what_they_name,
@@ -48,6 +49,10 @@ macro_rules! store_contract {
             an_execution_with_a_living_owner_is_born_running,
             an_execution_with_a_dead_owner_is_claimable,
             a_child_that_exists_is_left_as_it_is,
+            a_repeated_insert_changes_nothing,
+            a_repeated_insert_tells_whether_the_owner_has_them,
+            what_is_missing_of_a_batch_is_inserted,
+            an_id_of_something_else_is_refused,
             a_batch_is_inserted_as_a_whole_or_not_at_all,
             claims_are_disjoint,
             the_longest_due_are_claimed_first,
@@ -70,6 +75,7 @@ macro_rules! store_contract {
             a_finished_execution_is_read_as_it_ended,
             an_ended_execution_is_left_as_it_is,
             the_end_of_a_child_wakes_its_parent,
+            a_foreign_parent_is_woken_whatever_else_the_batch_says,
             lines_are_appended_once_and_dropped_without_an_execution
         );
         $crate::store_contract!(@rules $make; parking;
@@ -81,6 +87,7 @@ macro_rules! store_contract {
             mail_that_was_taken_wakes_nobody,
             a_child_that_ends_with_the_park_of_its_parent_wakes_it,
             an_event_before_the_park_counts,
+            an_event_of_another_user_before_the_park_does_not_count,
             a_wait_that_meets_its_event_is_not_missed
         );
         $crate::store_contract!(@rules $make; worker;
@@ -101,7 +108,9 @@ macro_rules! store_contract {
             an_owned_execution_hears_of_an_event_by_mail,
             a_wait_that_is_over_wakes_nobody,
             events_are_read_oldest_first_for_all_or_for_one_step,
-            an_event_is_stored_once_and_has_a_sender
+            an_event_is_stored_once_and_has_a_sender,
+            an_event_of_another_user_wakes_nobody,
+            an_event_of_another_user_is_not_received
         );
         $crate::store_contract!(@rules $make; cancel;
             a_cancel_reaches_the_owner_by_mail,
@@ -113,6 +122,7 @@ macro_rules! store_contract {
         $crate::store_contract!(@rules $make; counter;
             metrics_equal_the_facts_and_count_each_once,
             what_did_not_complete_counts_as_failed,
+            a_cancelled_attempt_is_not_counted,
             folds_at_once_count_each_fact_once,
             a_save_leaves_the_metrics_alone
         );

@@ -9,7 +9,7 @@ use serde_json::Value;
 use turbocat_domain::{
     execution::{Execution, ExecutionStatus},
     execution_log::ExecutionLog,
-    id::{AgentId, EventId, ExecutionId, ExecutionLogId, WorkerId, WorkflowId},
+    id::{AgentId, EventId, ExecutionId, ExecutionLogId, UserId, WorkerId, WorkflowId},
     port::{NewExecution, WaitRecord},
     step_run::{StepOutcome, StepRecord},
 };
@@ -65,6 +65,7 @@ pub(super) struct EventRow {
     pub(super) id: EventId,
     pub(super) payload: Value,
     pub(super) target: Option<(ExecutionId, String)>,
+    pub(super) user_id: UserId,
     pub(super) received_at: DateTime<Utc>,
 }
 
@@ -190,6 +191,11 @@ impl Engine {
         if let Some(row) = self.workers.get_mut(&worker) {
             row.session_ended = true;
         }
+    }
+
+    /// Whose the execution is.
+    pub(super) fn user_of(&self, id: ExecutionId) -> Option<UserId> {
+        self.executions.get(&id).map(|row| row.execution.user_id)
     }
 
     /// The execution, if this worker owns it. One that has ended has no owner.

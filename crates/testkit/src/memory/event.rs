@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use turbocat_domain::{
-    id::ExecutionId,
+    id::{ExecutionId, UserId},
     port::{EventQueries, NewEvent, RepositoryError, Result, StoredEvent, WaitRecord},
 };
 
@@ -26,8 +26,13 @@ impl EventQueries for MemoryStore {
         if !state.tables.users.contains(event.user_id) {
             return Err(RepositoryError::BrokenReference { entity: ENTITY });
         }
-        let row =
-            EventRow { id: event.id, payload: event.payload.clone(), target: event.target.clone(), received_at: now };
+        let row = EventRow {
+            id: event.id,
+            payload: event.payload.clone(),
+            target: event.target.clone(),
+            user_id: event.user_id,
+            received_at: now,
+        };
         let concerned = state.engine.concerned_by(&event.name, &row);
         state.engine.event_ids.insert(event.id);
         state.engine.events.entry(event.name.clone()).or_default().push(row);
@@ -42,36 +47,42 @@ impl EventQueries for MemoryStore {
         target: (ExecutionId, &'a str),
     ) -> Result<Vec<StoredEvent>> {
         let state = self.state();
+        let user = state.engine.user_of(target.0);
         let events = state.engine.events.get(name).into_iter().flatten();
         Ok(events
-            .filter(|event| event.received_at >= since && event.is_meant_for(target.0, target.1))
+            .filter(|event| event.received_at >= since && event.is_meant_for(user, target))
             .map(|event| StoredEvent { id: event.id, payload: event.payload.clone(), received_at: event.received_at })
             .collect())
     }
 }
 
 impl EventRow {
-    /// Whether it is for all, or for this step.
-    fn is_meant_for(&self, id: ExecutionId, path: &str) -> bool {
-        self.target.as_ref().is_none_or(|(execution, step)| *execution == id && step == path)
+    /// Whether it is for all executions of this user, or for this step of one.
+    fn is_meant_for(&self, user: Option<UserId>, (id, path): (ExecutionId, &str)) -> bool {
+        Some(self.user_id) == user
+            && self.target.as_ref().is_none_or(|(execution, step)| *execution == id && step == path)
     }
 }
 
 impl Engine {
-    /// The one target of an event, or else all that wait for its name.
+    /// The one target of an event, or else all that wait for its name; among those of its user.
     fn concerned_by(&self, name: &str, event: &EventRow) -> BTreeSet<ExecutionId> {
-        event.target.as_ref().map_or_else(
+        let mut concerned = event.target.as_ref().map_or_else(
             || self.waiting.get(name).cloned().unwrap_or_default(),
             |(execution, _)| BTreeSet::from([*execution]),
-        )
+        );
+        concerned.retain(|id| self.user_of(*id) == Some(event.user_id));
+        concerned
     }
 
     /// Whether an event that one of these waits is for is there already.
     pub(super) fn has_event_for(&self, id: ExecutionId, waits: &[WaitRecord]) -> bool {
+        let user = self.user_of(id);
         waits.iter().any(|wait| {
-            let events = self.events.get(&wait.event_name).into_iter().flatten().rev();
             // They lie in the order of their times.
-            events.take_while(|event| event.received_at >= wait.since).any(|event| event.is_meant_for(id, &wait.path))
+            let events = self.events.get(&wait.event_name).into_iter().flatten().rev();
+            let mut late_enough = events.take_while(|event| event.received_at >= wait.since);
+            late_enough.any(|event| event.is_meant_for(user, (id, &wait.path)))
         })
     }
 }

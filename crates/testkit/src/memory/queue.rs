@@ -26,17 +26,23 @@ const ENTITY: &str = "execution";
 impl ExecutionQueue for MemoryStore {
     async fn insert(&self, executions: &[NewExecution], owner: Option<WorkerId>) -> Result<(DateTime<Utc>, bool)> {
         let (now, mut state) = (self.now(), self.state());
+        let missing = state.missing(executions)?;
         let owner = owner.filter(|worker| state.engine.is_alive(*worker));
-        for new in state.insertable(executions)? {
+        let born_to = owner.filter(|_| missing.len() == executions.len());
+        for new in missing {
             let id = new.id;
             let mut row = ExecutionRow::pending(new, now);
-            if owner.is_some() {
+            if born_to.is_some() {
                 row.begin(now);
             }
             state.engine.insert(row);
-            state.engine.place(id, owner, if owner.is_none() { Some(now) } else { None });
+            state.engine.place(id, born_to, if born_to.is_none() { Some(now) } else { None });
         }
-        Ok((now, owner.is_some()))
+        let standing = executions.iter().filter_map(|new| state.engine.executions.get(&new.id));
+        let inserted_at = standing.map(|row| row.execution.created_at).min().unwrap_or(now);
+        let are_owned =
+            owner.is_some_and(|owner| executions.iter().all(|new| state.engine.owned_by(new.id, owner).is_some()));
+        Ok((inserted_at, are_owned))
     }
 
     async fn claim(&self, request: ClaimRequest) -> Result<Vec<ClaimedExecution>> {
@@ -91,10 +97,10 @@ impl ExecutionQueue for MemoryStore {
 }
 
 impl State {
-    /// The executions that are to be inserted: all that are not there as children already.
-    fn insertable(&self, executions: &[NewExecution]) -> Result<Vec<NewExecution>> {
+    /// The executions that are to be inserted: all that do not stand, by their ids or as children.
+    fn missing(&self, executions: &[NewExecution]) -> Result<Vec<NewExecution>> {
         let (mut ids, mut children) = (BTreeSet::new(), BTreeSet::new());
-        let mut insertable = Vec::with_capacity(executions.len());
+        let mut missing = Vec::with_capacity(executions.len());
         for new in executions {
             if let Some((parent, path)) = &new.parent {
                 let stands = self.engine.children.get(parent).is_some_and(|paths| paths.contains_key(path));
@@ -102,15 +108,19 @@ impl State {
                     continue;
                 }
             }
-            if self.engine.executions.contains_key(&new.id) || !ids.insert(new.id) {
+            let stored = self.engine.executions.get(&new.id).map(|row| &row.execution);
+            if stored.is_some_and(|stored| (stored.workflow_id, stored.user_id) == (new.workflow_id, new.user_id)) {
+                continue;
+            }
+            if stored.is_some() || !ids.insert(new.id) {
                 return Err(RepositoryError::AlreadyExists { entity: ENTITY });
             }
             if !self.tables.workflows.contains(new.workflow_id) || !self.tables.users.contains(new.user_id) {
                 return Err(RepositoryError::BrokenReference { entity: ENTITY });
             }
-            insertable.push(new.clone());
+            missing.push(new.clone());
         }
-        Ok(insertable)
+        Ok(missing)
     }
 }
 

@@ -2,15 +2,15 @@
 
 use chrono::{DateTime, Utc};
 use turbocat_domain::{
-    agent::{Agent, AgentStatus},
+    agent::Agent,
     api_key::ApiKey,
     deployment::Deployment,
     id::{AgentId, ApiKeyId, DeploymentId, TemplateId, UserId, WorkflowId},
     port::Cursor,
     template::Template,
     user::User,
-    value::SoftDelete,
-    workflow::{Workflow, WorkflowStatus},
+    value::{SoftDelete, Version},
+    workflow::Workflow,
 };
 
 use super::tables::{Table, Tables};
@@ -165,15 +165,17 @@ pub(super) trait Published: Row {
     fn owner(&self) -> UserId;
     /// What it is called.
     fn name(&self) -> &str;
+    /// Which version of it.
+    fn version(&self) -> Version;
     /// Whether everybody may use it.
     fn is_public(&self) -> bool;
 }
 
 macro_rules! published {
-    ($row:ident, $active:path) => {
+    ($row:ident) => {
         impl Published for $row {
             fn is_active(&self) -> bool {
-                self.status == $active && self.deleted_at.is_none()
+                Self::is_active(self)
             }
 
             fn owner(&self) -> UserId {
@@ -184,6 +186,10 @@ macro_rules! published {
                 self.name.as_str()
             }
 
+            fn version(&self) -> Version {
+                self.version
+            }
+
             fn is_public(&self) -> bool {
                 self.is_public
             }
@@ -191,10 +197,16 @@ macro_rules! published {
     };
 }
 
-published!(Agent, AgentStatus::Active);
-published!(Workflow, WorkflowStatus::Active);
+published!(Agent);
+published!(Workflow);
 
 impl Tables {
+    /// The highest version of a name of this owner, active or not, deleted or not.
+    pub(super) fn latest<R: Published>(&self, owner: UserId, name: &str) -> Option<&R> {
+        let versions = R::table(self).rows().filter(|row| row.owner() == owner && row.name() == name);
+        versions.max_by_key(|row| (row.version(), row.cursor().id))
+    }
+
     /// The active version of a name of this owner.
     pub(super) fn active<R: Published>(&self, owner: UserId, name: &str) -> Option<&R> {
         R::table(self).rows().find(|row| row.is_active() && row.owner() == owner && row.name() == name)

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use ::cel::{
     Context, ExecutionError, FunctionContext,
     common::{
-        types::{CelBool, CelInt, CelList, CelString},
+        types::{CelBool, CelInt, CelList, CelMap, CelMapKey, CelString},
         value::{CowVal, Val},
     },
 };
@@ -68,7 +68,7 @@ pub(super) fn declare(context: &mut Context<'_, '_>, program: &Program, meter: &
             let rounds = range.as_sizer().map_or(0, |sizer| *sizer.size().inner());
             let rounds_cost = rounds.unsigned_abs().saturating_mul(nodes.unwrap_or(1).unsigned_abs());
             charge(meter, convert::cel_units(&*range, meter.left()).saturating_add(rounds_cost))?;
-            Ok(range)
+            Ok(ordered(range))
         });
     }
     for &(name, least, most, compute) in FUNCTIONS.iter().filter(|(name, ..)| program.functions.contains(name)) {
@@ -88,6 +88,23 @@ pub(super) fn declare(context: &mut Context<'_, '_>, program: &Program, meter: &
             compute(&call).map(CowVal::Owned)
         });
     }
+}
+
+/// The range of a loop in an order: that of the keys where it is a map. The library has none for them, and what an
+/// expression gives must be the same when a run is recovered.
+fn ordered<'c, 'v>(range: CowVal<'c, 'v>) -> CowVal<'c, 'v> {
+    let Some(map) = range.downcast_ref::<CelMap>() else { return range };
+    let mut keys: Vec<_> = map.inner().keys().cloned().map(CelMapKey::into_static).collect();
+    keys.sort();
+    let boxed = |key| -> Box<dyn Val> {
+        match key {
+            CelMapKey::Bool(key) => Box::new(key),
+            CelMapKey::Int(key) => Box::new(key),
+            CelMapKey::String(key) => Box::new(key),
+            CelMapKey::UInt(key) => Box::new(key),
+        }
+    };
+    CowVal::Owned(Box::new(CelList::from(keys.into_iter().map(boxed).collect::<Vec<_>>())))
 }
 
 fn usage(least: usize, most: usize) -> String {

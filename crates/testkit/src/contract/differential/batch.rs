@@ -72,9 +72,6 @@ impl Pair<'_> {
                 _ => {}
             }
         }
-        // A worker that parks the parent of what it finishes owns it; what a store does for one that does not is its own.
-        let parents: Vec<ExecutionId> = batch.finished.iter().filter_map(|end| Some(end.parent.as_ref()?.0)).collect();
-        batch.parked.retain(|parked| !parents.contains(&parked.id));
         Some((worker, batch))
     }
 

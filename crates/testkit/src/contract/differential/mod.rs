@@ -1,6 +1,7 @@
 //! Two stores side by side: whatever is asked of both, in whatever order, they answer alike.
 
 mod batch;
+mod insert;
 mod view;
 
 use std::{
@@ -10,20 +11,19 @@ use std::{
 
 use serde_json::json;
 use turbocat_domain::{
-    id::{ExecutionId, WorkerId},
+    id::{ExecutionId, UserId, WorkerId},
     port::{
-        ClaimRequest, Cursor, ExecutionFilter, IdGenerator, JournalBatch, LogFilter, NewEvent, NewExecution,
-        PageRequest, Takeover,
+        ClaimRequest, Cursor, ExecutionFilter, IdGenerator, JournalBatch, LogFilter, NewEvent, PageRequest, Takeover,
     },
 };
 
-use self::view::answer;
+use self::{insert::Insert, view::answer};
 use super::{
     ContractStore, Scene,
     scene::{far_future, far_past},
 };
 use crate::{
-    builder::{LEASE_MS, a_line, a_new_child, a_worker, an_event},
+    builder::{LEASE_MS, a_line, a_worker, an_event},
     random::Random,
 };
 
@@ -34,14 +34,17 @@ pub type Report = BTreeMap<&'static str, u64>;
 /// that can be read of the two is compared. Returns what was asked.
 pub async fn differential(one: &dyn ContractStore, other: &dyn ContractStore, seed: u64, steps: usize) -> Report {
     let scene = Scene::set(one).await;
-    Scene::set(other).await;
+    let stranger = scene.another_user(one).await;
+    Scene::set(other).await.another_user(other).await;
     let mut pair = Pair {
         stores: [one, other],
+        users: [scene.user.id, stranger.id],
         scene,
         random: Random::new(seed),
         context: format!("seed {seed}"),
         workers: Vec::new(),
         executions: Vec::new(),
+        inserted: Vec::new(),
         parents: BTreeMap::new(),
         parked: BTreeSet::new(),
         owners: BTreeMap::new(),
@@ -64,12 +67,16 @@ pub async fn differential(one: &dyn ContractStore, other: &dyn ContractStore, se
 struct Pair<'a> {
     stores: [&'a dyn ContractStore; 2],
     scene: Scene,
+    /// The owner of the scene, and somebody else.
+    users: [UserId; 2],
     random: Random,
     /// Where it is, for the message of a failure.
     context: String,
     /// All that ever registered, and whether they are alive.
     workers: Vec<(WorkerId, bool)>,
     executions: Vec<ExecutionId>,
+    /// The batches that were inserted, to be inserted again.
+    inserted: Vec<Insert>,
     /// The parents of children, with the paths of the steps.
     parents: BTreeMap<ExecutionId, (ExecutionId, String)>,
     /// Those that nobody owns and that wait for their time.
@@ -124,34 +131,6 @@ impl Pair<'_> {
         self.workers.push((worker.id, true));
     }
 
-    async fn insert(&mut self) {
-        let mut batch = Vec::new();
-        for _ in 0..=self.random.below(2) {
-            let parent = self.any_execution();
-            batch.push(match parent.filter(|_| self.random.per_mille(400)) {
-                Some(parent) => {
-                    let path = format!("map[{}].call", self.random.below(2));
-                    a_new_child(&self.scene.ids, &self.scene.workflow, parent, &path)
-                }
-                None => self.scene.new_execution(),
-            });
-        }
-        let taken = self.any_execution().filter(|_| self.random.per_mille(50));
-        batch.extend(taken.map(|id| NewExecution { id, ..self.scene.new_execution() }));
-        let owner = if self.random.per_mille(300) { self.any_worker() } else { None };
-        let inserted =
-            self.ask("insert", async |store| answer(store.insert(&batch, owner).await).map(|(_, owned)| owned));
-        match inserted.await {
-            Ok(born_running) => {
-                self.executions.extend(batch.iter().map(|new| new.id));
-                self.parents.extend(batch.iter().filter_map(|new| Some((new.id, new.parent.clone()?))));
-                let born_to = owner.filter(|_| born_running);
-                self.owners.extend(born_to.into_iter().flat_map(|owner| batch.iter().map(move |new| (new.id, owner))));
-            }
-            Err(_) => self.count("insert refused", 1),
-        }
-    }
-
     async fn claim(&mut self) {
         let Some(worker) = self.any_worker() else { return };
         // All that is due: of two that are due since the same moment, a store may give either first.
@@ -195,7 +174,8 @@ impl Pair<'_> {
     async fn publish(&mut self) {
         let name = self.any_event();
         let target = self.any_execution().filter(|_| self.random.per_mille(300)).map(|id| (id, "a".to_owned()));
-        let event = NewEvent { target, ..an_event(&self.scene.ids, self.scene.user.id, name) };
+        let sender = self.any_user();
+        let event = NewEvent { target, ..an_event(&self.scene.ids, sender, name) };
         let woken = self.ask("publish", async |store| answer(store.publish(&event).await)).await;
         self.count("woken by an event", usize::try_from(woken.unwrap()).unwrap());
 
@@ -203,7 +183,8 @@ impl Pair<'_> {
         let since = if self.random.per_mille(800) { far_past() } else { far_future() };
         let received =
             self.ask("received", async |store| answer(store.received(name, since, (id, "a")).await).map(view::events));
-        received.await.unwrap();
+        let received = received.await.unwrap().len();
+        self.count("events received", received);
     }
 
     async fn read_children(&mut self) {
@@ -335,6 +316,10 @@ impl Pair<'_> {
         self.owners.iter().filter(|(_, owner)| **owner == worker).map(|(id, _)| *id).collect()
     }
 
+    fn any_user(&mut self) -> UserId {
+        self.random.pick(&self.users).copied().unwrap_or(self.scene.user.id)
+    }
+
     fn any_event(&mut self) -> &'static str {
         self.random.pick(&["order.paid", "order.shipped", "approval"]).copied().unwrap_or("approval")
     }
@@ -365,10 +350,12 @@ mod tests {
         }
         println!("{total:#?}");
         for what in [
+            "inserts repeated by their owner",
             "insert refused",
             "claimed with records",
             "mail taken",
             "woken by an event",
+            "events received",
             "children ended",
             "executions taken over",
             "commits repeated",

@@ -40,6 +40,7 @@ impl ExecutionQueries for MemoryStore {
                 is_wanted(filter.user.as_ref(), &execution.user_id)
                     && is_wanted(filter.workflow.as_ref(), &execution.workflow_id)
                     && is_wanted(filter.status.as_ref(), &execution.status)
+                    && filter.parent.is_none_or(|id| execution.parent.as_ref().is_some_and(|(parent, _)| *parent == id))
             })
             .take(usize::from(page.limit) + 1)
             .map(without_payloads)

@@ -30,8 +30,8 @@ impl AgentRepository for MemoryUnitOfWork {
         self.apply(move |tables| tables.restore::<Agent>(id, now))
     }
 
-    async fn lock_active<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Agent>> {
+    async fn lock_latest<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Agent>> {
         self.lock_name((Agent::ENTITY, owner, name.to_owned())).await?;
-        Ok(self.view.active(owner, name).cloned())
+        Ok(self.view.latest(owner, name).cloned())
     }
 }

@@ -43,9 +43,9 @@ impl WorkflowRepository for MemoryUnitOfWork {
         self.apply(move |tables| tables.restore::<Workflow>(id, now))
     }
 
-    async fn lock_active<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Workflow>> {
+    async fn lock_latest<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Workflow>> {
         self.lock_name((Workflow::ENTITY, owner, name.to_owned())).await?;
-        Ok(self.view.active(owner, name).cloned())
+        Ok(self.view.latest(owner, name).cloned())
     }
 }
 

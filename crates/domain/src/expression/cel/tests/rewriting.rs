@@ -127,6 +127,24 @@ fn untyped() -> impl Strategy<Value = String> {
     })
 }
 
+/// Whether an expression may loop over a map: the library does so in no order, so it cannot tell what is right.
+fn loops_over_a_map(source: &str) -> bool {
+    let maps = source.contains("{'k'") || source.contains("input.map") || source.contains("input)");
+    maps && [".map(", ".filter(", ".all(", ".exists"].iter().any(|call| source.contains(call))
+}
+
+#[test]
+fn a_loop_over_a_map_goes_by_the_order_of_its_keys() {
+    let sources = ["{'b': 1, 'c': 2, 'a': 3}.map(key, key)", "input.map(key, key)", "input.filter(key, true)"];
+    for source in sources {
+        let expression = Expression::parse(source).unwrap();
+        for _ in 0..20 {
+            let value = expression.evaluate(&with_input(json!({"b": 1, "c": 2, "a": 3}))).unwrap();
+            assert_eq!(value, json!(["a", "b", "c"]), "{source}");
+        }
+    }
+}
+
 #[test]
 fn a_rewritten_expression_means_what_was_written() {
     let (values, failures) = (Cell::new(0), Cell::new(0));
@@ -135,6 +153,11 @@ fn a_rewritten_expression_means_what_was_written() {
     let result = TestRunner::new(config).run(&expressions, |source| {
         // Names that exist nowhere are refused before anything is evaluated.
         if let Ok(expression) = Expression::parse(source.as_str()) {
+            if loops_over_a_map(&source) {
+                let values: Vec<_> = (0..4).map(|_| expression.evaluate(&with_input(input())).ok()).collect();
+                prop_assert!(values.windows(2).all(|pair| pair[0] == pair[1]), "{source} has no order: {values:?}");
+                return Ok(());
+            }
             let expected = oracle(&source);
             let counter = if expected.is_some() { &values } else { &failures };
             counter.set(counter.get() + 1);

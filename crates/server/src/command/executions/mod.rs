@@ -1,18 +1,20 @@
 //! `turbocat executions`: what ran, what runs, and why it did not.
 
+mod show;
+
 use std::{process::ExitCode, time::Duration};
 
 use anyhow::Context;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use turbocat_application::{Actor, Selector};
 use turbocat_domain::{
     execution::Execution,
     execution_log::ExecutionLog,
     id::ExecutionId,
     port::{CancelOutcome, Cursor, ExecutionFilter, LogFilter, PageRequest, Queries},
-    step_run::{StepOutcome, StepRecord},
 };
 
+use self::show::{Shown, described, took};
 use crate::{
     args::{ExecutionsCommand, GlobalArgs, ListArgs, LogsArgs},
     report, signals, view,
@@ -57,7 +59,7 @@ impl Asked<'_> {
             Some(name) => Some(self.app.use_cases.workflow(self.actor, &Selector::Name(name.clone())).await?.id),
             None => None,
         };
-        let filter = ExecutionFilter { user: None, workflow, status: args.status };
+        let filter = ExecutionFilter { workflow, status: args.status, ..ExecutionFilter::default() };
         let page = PageRequest { limit: args.limit, after: None };
         let executions = self.app.store.executions().list(&filter, page).await?.items;
         if self.json {
@@ -72,10 +74,14 @@ impl Asked<'_> {
                 execution.id.to_string(),
                 execution.status.to_string(),
                 self.workflow_name(execution).await?,
-                format!("{}/{}", execution.steps_completed, execution.steps_total),
+                steps(execution),
                 took(execution),
                 execution.created_at.format("%Y-%m-%d %H:%M:%S").to_string(),
             ]);
+        }
+        if rows.is_empty() {
+            report::note("there are none");
+            return Ok(());
         }
         report::line(view::table(&["execution", "status", "workflow", "steps", "took", "accepted (UTC)"], &rows));
         Ok(())
@@ -84,32 +90,12 @@ impl Asked<'_> {
     async fn show(&self, id: ExecutionId) -> anyhow::Result<()> {
         let execution = self.app.use_cases.execution(self.actor, id).await?;
         let records = self.app.store.executions().step_records(id).await?;
+        let workflow = self.workflow_name(&execution).await?;
+        let shown = Shown { execution, workflow, records };
         if self.json {
-            let mut shown = described(&execution);
-            shown.insert("input".to_owned(), execution.input_data);
-            shown.insert("output".to_owned(), execution.output_data);
-            shown.insert("steps".to_owned(), records.iter().map(described_step).collect());
-            report::json_line(&shown);
-            return Ok(());
-        }
-        report::line(format!("{}  {}", execution.id, execution.status));
-        report::line(format!("workflow {}", self.workflow_name(&execution).await?));
-        report::line(format!(
-            "accepted {} UTC, took {}\n",
-            execution.created_at.format("%Y-%m-%d %H:%M:%S"),
-            took(&execution)
-        ));
-        let rows: Vec<_> = records.iter().map(step_row).collect();
-        report::line(view::table(&["step", "attempt", "status", "took", ""], &rows));
-        if let Some(message) = &execution.error_message {
-            let place = execution.error_stack.as_deref().map(|path| format!(" at `{path}`")).unwrap_or_default();
-            report::line(format!(
-                "\nerror{place}: {message} [{}]",
-                execution.error_code.as_deref().unwrap_or("failed")
-            ));
-        } else if execution.status.is_terminal() {
-            report::line("\noutput");
-            report::pretty(&execution.output_data);
+            report::json_line(&shown.json());
+        } else {
+            shown.print();
         }
         Ok(())
     }
@@ -153,7 +139,9 @@ impl Asked<'_> {
     }
 
     fn print_line(&self, line: &ExecutionLog) {
-        let step = line.step_key.as_ref().map(ToString::to_string);
+        // Lines of an agent know which of the steps of a loop or a map they are of.
+        let path = line.metadata.get("path").and_then(Value::as_str).map(str::to_owned);
+        let step = path.or_else(|| line.step_key.as_ref().map(ToString::to_string));
         if self.json {
             report::json_line(&json!({
                 "at": line.created_at, "level": line.level, "step": step, "status": line.step_status,
@@ -161,8 +149,9 @@ impl Asked<'_> {
             }));
             return;
         }
-        let at = line.created_at.format("%H:%M:%S%.3f");
-        report::line(format!("{at} {:<5} {:<24} {}", line.level, step.unwrap_or_default(), line.message));
+        let at = line.created_at.format("%Y-%m-%dT%H:%M:%S%.3fZ");
+        let message = view::harmless(&line.message);
+        report::line(format!("{at} {:<5} {:<24} {message}", line.level, step.unwrap_or_default()));
     }
 
     async fn cancel(&self, id: ExecutionId) -> anyhow::Result<()> {
@@ -170,7 +159,9 @@ impl Asked<'_> {
         // Its owner may be another process; it looks by itself, only later.
         self.app.store.hint().await?;
         let (word, sentence) = match outcome {
-            CancelOutcome::Requested => ("requested", "will be cancelled"),
+            CancelOutcome::Requested => {
+                ("requested", "will be cancelled by the process that has it, or by the next `turbocat up`")
+            }
             CancelOutcome::Ended => ("ended", "had ended before"),
             CancelOutcome::Unknown => ("unknown", "does not exist"),
         };
@@ -188,55 +179,8 @@ impl Asked<'_> {
     }
 }
 
-fn took(execution: &Execution) -> String {
-    execution.duration_ms.map_or_else(|| "-".to_owned(), |ms| view::duration(u64::from(ms)))
-}
-
-fn described(execution: &Execution) -> Map<String, Value> {
-    let described = json!({
-        "execution": execution.id.to_string(),
-        "workflow_id": execution.workflow_id.to_string(),
-        "status": execution.status,
-        "trigger": execution.trigger_type,
-        "steps_completed": execution.steps_completed,
-        "steps_failed": execution.steps_failed,
-        "steps_total": execution.steps_total,
-        "duration_ms": execution.duration_ms,
-        "accepted_at": execution.created_at,
-        "started_at": execution.started_at,
-        "completed_at": execution.completed_at,
-        "error": execution.error_message,
-        "error_code": execution.error_code,
-        "error_at": execution.error_stack,
-    });
-    described.as_object().cloned().unwrap_or_default()
-}
-
-fn described_step(record: &StepRecord) -> Value {
-    let (output, error, reason) = match &record.outcome {
-        StepOutcome::Completed(output) => (Some(output), None, None),
-        StepOutcome::Failed(error) => (None, Some(error), None),
-        StepOutcome::Skipped(reason) => (None, None, Some(reason)),
-        StepOutcome::Running => (None, None, None),
-    };
-    json!({
-        "path": record.path, "attempt": record.attempt, "status": record.outcome.status(), "output": output,
-        "error": error, "reason": reason, "started_at": record.started_at, "ended_at": record.ended_at,
-    })
-}
-
-fn step_row(record: &StepRecord) -> Vec<String> {
-    let took = record.ended_at.map(|ended_at| (ended_at - record.started_at).num_milliseconds());
-    let note = match &record.outcome {
-        StepOutcome::Failed(error) => error.to_string(),
-        StepOutcome::Skipped(reason) => reason.as_str().to_owned(),
-        StepOutcome::Running | StepOutcome::Completed(_) => String::new(),
-    };
-    vec![
-        record.path.clone(),
-        record.attempt.to_string(),
-        record.outcome.status().to_string(),
-        took.map_or_else(|| "-".to_owned(), |ms| view::duration(u64::try_from(ms).unwrap_or_default())),
-        note,
-    ]
+/// How many steps were completed, of how many; while it runs that is not counted.
+fn steps(execution: &Execution) -> String {
+    let completed = if execution.status.is_terminal() { execution.steps_completed.to_string() } else { "-".to_owned() };
+    format!("{completed}/{}", execution.steps_total)
 }
