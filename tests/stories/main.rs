@@ -15,6 +15,7 @@ mod documents;
 mod embedded;
 mod executions;
 mod migrate;
+mod newcomer;
 mod outage;
 mod run;
 mod turbocat;

@@ -136,7 +136,13 @@ impl Turbocat {
 
     /// Runs a command to its end.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Answer {
-        let output = within(&format!("{arguments:?} ends"), self.command(arguments).output()).await.unwrap();
+        self.run_into(arguments, Stdio::piped()).await
+    }
+
+    /// Runs a command to its end, with its standard output there.
+    pub(crate) async fn run_into(&self, arguments: &[&str], stdout: Stdio) -> Answer {
+        let child = self.command(arguments).stdout(stdout).spawn().unwrap();
+        let output = within(&format!("{arguments:?} ends"), child.wait_with_output()).await.unwrap();
         Answer {
             status: output.status,
             stdout: String::from_utf8(output.stdout).unwrap(),

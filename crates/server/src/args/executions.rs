@@ -15,6 +15,9 @@ pub(crate) enum ExecutionsCommand {
     /// List executions, newest first
     List(ListArgs),
     /// Show an execution: how it was started, its steps, its output or its error
+    #[command(after_help = "Example:\n  \
+        turbocat executions show exe_01a205b544c771b586e2fac7901cd910\n\n\
+        Times are UTC. Long values are cut; --json has the whole input, and the whole output of every step.")]
     Show {
         /// The execution
         #[arg(value_name = "EXECUTION")]
@@ -23,6 +26,9 @@ pub(crate) enum ExecutionsCommand {
     /// Print the log of an execution
     Logs(LogsArgs),
     /// Cancel an execution
+    #[command(after_help = "Example:\n  \
+        turbocat executions cancel exe_01a205b544c771b586e2fac7901cd910\n\n\
+        The process that has the execution stops its steps; if none has it, the next `turbocat up` ends it.")]
     Cancel {
         /// The execution
         #[arg(value_name = "EXECUTION")]
@@ -32,6 +38,10 @@ pub(crate) enum ExecutionsCommand {
 
 /// `turbocat executions list`.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    turbocat executions list --status failed --limit 5\n  \
+    turbocat executions list --workflow hello --json\n\n\
+    Times are UTC.")]
 pub(crate) struct ListArgs {
     /// Only executions in this status: pending, running, completed, failed, cancelled or timeout
     #[arg(long, value_name = "STATUS")]
@@ -46,6 +56,8 @@ pub(crate) struct ListArgs {
 
 /// `turbocat executions logs`.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  \
+    turbocat executions logs exe_01a205b544c771b586e2fac7901cd910 --follow --level warn")]
 pub(crate) struct LogsArgs {
     /// The execution
     #[arg(value_name = "EXECUTION")]

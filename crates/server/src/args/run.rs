@@ -12,8 +12,9 @@ use clap::Args;
     echo '{\"name\": \"Ada\"}' | turbocat run examples/hello.yaml --input - --json\n  \
     turbocat run --workflow hello --input '{\"name\": \"Ada\"}'\n\n\
     It finds or starts PostgreSQL, brings the schema up to date, publishes the file, runs the workflow, and prints \
-    its output. It exits with 0 if the execution completed, and with 1 otherwise. If it is killed half-way, \
-    `turbocat up` goes on where it stopped.")]
+    its output: as YAML on a terminal, as JSON elsewhere. Progress goes to standard error.\n\n\
+    It exits with 0 if the execution completed, with 1 if it did not, and with 130 after Ctrl-C: then, and when it is \
+    killed half-way, `turbocat up` goes on where it stopped.")]
 pub(crate) struct RunArgs {
     /// A file of documents: the workflow, and the agents and workflows that it needs; `-` is standard input. Without
     /// one, --workflow names a workflow that was published before

@@ -143,9 +143,10 @@ pub(crate) fn harmless(text: &str) -> Cow<'_, str> {
 /// A value on one line, cut if it is longer than so many characters.
 pub(crate) fn brief(value: &Value, chars_max: usize) -> String {
     let text = value.to_string();
+    let text = harmless(&text);
     match text.char_indices().nth(chars_max) {
         Some((end, _)) => format!("{} … ({} bytes)", text.get(..end).unwrap_or_default(), text.len()),
-        None => text,
+        None => text.into_owned(),
     }
 }
 
