@@ -148,7 +148,7 @@ fn a_loop_over_a_map_goes_by_the_order_of_its_keys() {
 #[test]
 fn a_rewritten_expression_means_what_was_written() {
     let (values, failures) = (Cell::new(0), Cell::new(0));
-    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) };
+    let config = ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(4_000) };
     let expressions = prop_oneof![untyped(), typed('b', 3), typed('n', 3), typed('l', 3)];
     let result = TestRunner::new(config).run(&expressions, |source| {
         // Names that exist nowhere are refused before anything is evaluated.
