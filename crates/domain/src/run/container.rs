@@ -53,12 +53,15 @@ impl Transition<'_> {
                     slot.state = StepState::Looping(state);
                 }
             }
-            NextRound::Done => {
-                let output = serde_json::json!({ "iterations": state.results.len(), "results": state.results });
-                self.end(step, Ending::Completed(Arc::new(output)), false);
-            }
+            NextRound::Done => self.end_loop(step, &state),
             NextRound::Failed(error) => self.end(step, Ending::Failed(error), false),
         }
+    }
+
+    /// Ends a loop that has no more rounds.
+    fn end_loop(&mut self, step: StepAddress, state: &LoopState) {
+        let output = serde_json::json!({ "iterations": state.results.len(), "results": state.results });
+        self.end(step, Ending::Completed(Arc::new(output)), false);
     }
 
     pub(super) fn begin_fork(&mut self, step: StepAddress, action: &ParallelAction) {
@@ -189,8 +192,7 @@ impl Transition<'_> {
             (Ok(output), Ok(true)) => {
                 self.run.forget(frame);
                 state.results.push(output);
-                let output = serde_json::json!({ "iterations": state.results.len(), "results": state.results });
-                self.end(step, Ending::Completed(Arc::new(output)), false);
+                self.end_loop(step, &state);
             }
             (Ok(output), Ok(false)) => {
                 state.results.push(output);

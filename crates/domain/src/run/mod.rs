@@ -149,11 +149,8 @@ impl Run {
     /// What is started or waited for and has not ended, as the commands that asked for it.
     #[must_use]
     pub fn outstanding(&self) -> Vec<Command> {
-        let frames = (0..).map(FrameId).zip(&self.frames);
-        frames
-            .filter_map(|(id, frame)| Some((id, frame.as_ref()?)))
-            .flat_map(|(id, _)| self.outstanding_in(id))
-            .collect()
+        let ids = (0..).map(FrameId).take(self.frames.len());
+        ids.flat_map(|id| self.outstanding_in(id)).collect()
     }
 
     /// Makes the journal's record of a fact that is about to be applied; `None` for facts about the whole run,
