@@ -4,7 +4,7 @@ use sea_orm_migration::sea_orm::ConnectionTrait;
 use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
 /// All migrations, in the order in which they apply.
-const ALL: [SqlMigration; 2] = [
+const ALL: [SqlMigration; 4] = [
     SqlMigration {
         name: "m0001_specification",
         up: include_str!("sql/m0001_specification.up.sql"),
@@ -14,6 +14,16 @@ const ALL: [SqlMigration; 2] = [
         name: "m0002_engine",
         up: include_str!("sql/m0002_engine.up.sql"),
         down: include_str!("sql/m0002_engine.down.sql"),
+    },
+    SqlMigration {
+        name: "m0003_schedules",
+        up: include_str!("sql/m0003_schedules.up.sql"),
+        down: include_str!("sql/m0003_schedules.down.sql"),
+    },
+    SqlMigration {
+        name: "m0004_access",
+        up: include_str!("sql/m0004_access.up.sql"),
+        down: include_str!("sql/m0004_access.down.sql"),
     },
 ];
 

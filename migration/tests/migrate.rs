@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use turbocat_migration::{MigrationError, down, ensure_current, status, up};
 use turbocat_testkit::postgres::TestDatabase;
 
-const ALL: [&str; 2] = ["m0001_specification", "m0002_engine"];
+const ALL: [&str; 4] = ["m0001_specification", "m0002_engine", "m0003_schedules", "m0004_access"];
 
 async fn execute(database: &TestDatabase, sql: &str) -> Result<(), sqlx::Error> {
     let mut db = PgConnection::connect(database.url()).await?;
@@ -48,10 +48,10 @@ async fn down_takes_back_what_up_made_and_up_makes_it_again() {
     assert!(down(database.url(), 0).await.unwrap().is_empty());
     assert_eq!(objects(&database).await, made);
 
-    assert_eq!(down(database.url(), 1).await.unwrap(), [ALL[1]]);
+    assert_eq!(down(database.url(), 1).await.unwrap(), [ALL[3]]);
     let states: Vec<_> = status(database.url()).await.unwrap().into_iter().map(|state| state.applied).collect();
-    assert_eq!(states, [true, false]);
-    assert_eq!(down(database.url(), 9).await.unwrap(), [ALL[0]]);
+    assert_eq!(states, [true, true, true, false]);
+    assert_eq!(down(database.url(), 9).await.unwrap(), [ALL[2], ALL[1], ALL[0]]);
     let left = objects(&database).await;
     assert!(left.iter().all(|object| object.contains("seaql_migrations")), "{left:?}");
 
@@ -120,4 +120,38 @@ async fn an_address_that_is_none_is_an_error_without_its_password() {
             assert!(!format!("{refused:?} {refused}").contains("secret"));
         }
     }
+}
+
+#[tokio::test]
+async fn schedules_that_were_published_before_there_were_any_get_their_first_tick() {
+    let database = TestDatabase::create().await.unwrap();
+    assert_eq!(down(database.url(), 2).await.unwrap(), ["m0004_access", "m0003_schedules"]);
+    execute(
+        &database,
+        r#"INSERT INTO users (email) VALUES ('a@b.c');
+            INSERT INTO workflows (name, user_id, status, schedule_enabled, trigger_config, definition)
+            SELECT name, users.id, status, enabled, '{"schedule": {"cron": "@daily"}}', '{"settings": {"timeout_ms": 5}}'
+            FROM users, (VALUES ('on', 'active', true), ('off', 'active', false), ('old', 'inactive', true))
+                AS one (name, status, enabled);
+            INSERT INTO workflow_steps (workflow_id, step_key, step_name, step_type, position, config)
+            SELECT workflows.id, key, key, type, 0, config::jsonb
+            FROM workflows, (VALUES
+                ('each', 'loop', '{"body": ["fan"]}'), ('fan', 'parallel', '{"branches": {"a": ["b"], "c": ["d"]}}'),
+                ('b', 'wait', '{}'), ('d', 'wait', '{}'), ('last', 'wait', '{}')
+            ) AS step (key, type, config) WHERE name = 'on'"#,
+    )
+    .await
+    .unwrap();
+
+    up(database.url()).await.unwrap();
+
+    let mut db = PgConnection::connect(database.url()).await.unwrap();
+    let found: Vec<(String, String, i32, i64, bool)> = sqlx::query_as(
+        "SELECT name::text, config ->> 'cron', steps_total, timeout_ms, next_at IS NULL AND due_at <= LOCALTIMESTAMP
+         FROM schedules",
+    )
+    .fetch_all(&mut db)
+    .await
+    .unwrap();
+    assert_eq!(found, [("on".to_owned(), "@daily".to_owned(), 2, 5, true)]);
 }

@@ -9,14 +9,19 @@
 )]
 
 mod apply;
+mod bench;
+mod chaos;
 mod crash;
 mod doctor;
 mod documents;
 mod embedded;
 mod executions;
+mod http;
 mod migrate;
 mod newcomer;
 mod outage;
+mod planted;
 mod run;
+mod schedules;
 mod turbocat;
 mod up;

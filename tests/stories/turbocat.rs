@@ -18,7 +18,7 @@ use turbocat_testkit::postgres::TestDatabase;
 /// No story takes longer than this in any of its parts.
 const DEADLINE: Duration = Duration::from_mins(1);
 /// How often is looked at what must become true.
-const LOOK: Duration = Duration::from_millis(50);
+pub(crate) const LOOK: Duration = Duration::from_millis(50);
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -94,7 +94,7 @@ impl Answer {
 pub(crate) struct Turbocat {
     options: Vec<String>,
     /// Dropped with the story.
-    _database: Option<TestDatabase>,
+    database: Option<TestDatabase>,
 }
 
 impl Turbocat {
@@ -110,18 +110,24 @@ impl Turbocat {
 
     fn on(database: TestDatabase) -> Self {
         let url = format!("--database-url={}", database.url());
-        Self { options: vec![url, "--allow-unsafe-database".to_owned()], _database: Some(database) }
+        Self { options: vec![url, "--allow-unsafe-database".to_owned()], database: Some(database) }
     }
 
     /// With these options, and no database of the story's.
     pub(crate) fn with_options(options: &[String]) -> Self {
-        Self { options: options.to_vec(), _database: None }
+        Self { options: options.to_vec(), database: None }
     }
 
     /// The same without leave to use an unsafe database.
     pub(crate) fn careful(&self) -> Self {
         let options = self.options.iter().filter(|option| *option != "--allow-unsafe-database").cloned();
-        Self { options: options.collect(), _database: None }
+        Self { options: options.collect(), database: None }
+    }
+
+    /// Runs a statement behind the binary's back: for a time that no story can wait for.
+    pub(crate) async fn sql(&self, statement: &str) {
+        let database = self.database.as_ref().expect("a database of the story's");
+        database.execute(statement).await.unwrap();
     }
 
     /// The command, in the root of the workspace and with nothing of our environment that could matter.
@@ -141,8 +147,14 @@ impl Turbocat {
 
     /// Runs a command to its end, with its standard output there.
     pub(crate) async fn run_into(&self, arguments: &[&str], stdout: Stdio) -> Answer {
+        self.run_within(DEADLINE, arguments, stdout).await
+    }
+
+    /// Runs a command that may take so long to its end, with its standard output there.
+    pub(crate) async fn run_within(&self, deadline: Duration, arguments: &[&str], stdout: Stdio) -> Answer {
         let child = self.command(arguments).stdout(stdout).spawn().unwrap();
-        let output = within(&format!("{arguments:?} ends"), child.wait_with_output()).await.unwrap();
+        let ended = time::timeout(deadline, child.wait_with_output()).await;
+        let output = ended.unwrap_or_else(|_| panic!("not within {deadline:?}: {arguments:?} ends")).unwrap();
         Answer {
             status: output.status,
             stdout: String::from_utf8(output.stdout).unwrap(),

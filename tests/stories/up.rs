@@ -1,24 +1,14 @@
 //! `turbocat up`.
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+use tokio::net::TcpStream;
+
+use crate::{
+    http::{Request, ask},
+    turbocat::Turbocat,
 };
 
-use crate::turbocat::{Turbocat, within};
-
-/// Asks the server, and returns the status and the body.
 async fn get(address: &str, path: &str) -> (u16, String) {
-    within(&format!("{path} answers"), async {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    })
-    .await
+    ask(address, Request { method: "GET", path, ..Request::default() }).await
 }
 
 #[tokio::test]

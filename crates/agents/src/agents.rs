@@ -19,6 +19,7 @@ use crate::{
     egress::{EgressClient, EgressPolicy},
     host::{Budget, ChildHost, Job},
     llm::{self, LlmConfig, Models, Surroundings},
+    redaction::Redactor,
     secret::Secrets,
     validate_config,
 };
@@ -60,6 +61,7 @@ pub struct Agents {
     egress: EgressClient,
     models: Models,
     secrets: Secrets,
+    redactor: Arc<Redactor>,
 }
 
 impl Agents {
@@ -69,12 +71,15 @@ impl Agents {
     ///
     /// [`AgentsError`] if the HTTP client or the launcher of child processes cannot be set up.
     pub fn new(config: AgentsConfig) -> Result<Self, AgentsError> {
+        let known = config.secrets.values().map(|secret| &secret.value).chain(&config.llm.api_key);
+        let redactor = Arc::new(Redactor::of(known));
         let models = Models::new(config.llm, &config.egress)?;
         Ok(Self {
             children: ChildHost::new(config.child_program, config.children_max).map_err(AgentsError::Children)?,
             egress: EgressClient::new(config.egress).map_err(AgentsError::Http)?,
             models,
             secrets: config.secrets,
+            redactor,
         })
     }
 
@@ -92,25 +97,30 @@ impl Agents {
             AgentType::Api | AgentType::Llm | AgentType::Workflow => Ok(()),
         }
     }
-}
 
-#[async_trait]
-impl AgentRunner for Agents {
-    async fn run(&self, mut call: AgentCall, log: Arc<dyn LogSink>) -> Result<Value, StepError> {
-        call.inputs = merge(&call.agent.parameters, call.inputs);
+    async fn dispatch(&self, call: &AgentCall, log: &dyn LogSink) -> Result<Value, StepError> {
         match call.agent.kind {
-            AgentType::Code => code::run(&call, &self.children, &*log).await,
-            AgentType::Data => data::run(&call, &self.children, &*log).await,
-            AgentType::Api => api::run(&call, &self.egress, &self.secrets).await,
+            AgentType::Code => code::run(call, &self.children, log).await,
+            AgentType::Data => data::run(call, &self.children, log).await,
+            AgentType::Api => api::run(call, &self.egress, &self.secrets).await,
             AgentType::Llm => {
                 let (models, egress, secrets) = (&self.models, &self.egress, &self.secrets);
-                llm::run(&call, Surroundings { models, egress, secrets }).await
+                llm::run(call, Surroundings { models, egress, secrets }).await
             }
             AgentType::Workflow => Err(StepError::permanent(
                 "unsupported_agent",
                 "an agent of type `workflow` is run by the engine, as an execution of its own",
             )),
         }
+    }
+}
+
+#[async_trait]
+impl AgentRunner for Agents {
+    async fn run(&self, mut call: AgentCall, log: Arc<dyn LogSink>) -> Result<Value, StepError> {
+        call.inputs = merge(&call.agent.parameters, call.inputs);
+        let log = self.redactor.log(log);
+        self.redactor.outcome(self.dispatch(&call, &*log).await)
     }
 }
 

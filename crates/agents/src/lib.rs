@@ -14,6 +14,7 @@
 //! 2. Nothing of an attempt outlives its future: processes are killed and connections closed when it is dropped.
 //! 3. An address that is not public is reached only if the operator allowed it.
 //! 4. A key of the operator is sent to no host but those that the operator named for it.
+//! 5. No secret of the operator is in what an agent hands back, in the forms that `redaction` knows.
 
 mod agents;
 mod api;
@@ -24,6 +25,7 @@ mod data;
 mod egress;
 mod host;
 mod llm;
+mod redaction;
 mod secret;
 
 pub use agents::{Agents, AgentsConfig, AgentsError};

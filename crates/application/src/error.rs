@@ -3,11 +3,12 @@
 use std::fmt;
 
 use turbocat_domain::{
+    permission::Permission,
     port::{RepositoryError, SchemaProblem},
     problem::Problems,
 };
 
-use crate::{LocatedProblem, PasswordError};
+use crate::{LocatedProblem, NoRandomness, PasswordError};
 
 /// The result of a use case.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -37,12 +38,29 @@ pub enum Error {
         /// Its status.
         status: &'static str,
     },
+    /// Who asks is not known: there is no credential, or it does not stand.
+    #[error("who asks is not known")]
+    Unauthenticated,
     /// Who asks may not do this.
-    #[error("this account may not {action}")]
+    #[error("this account, or its key, may not do what needs `{permission}`")]
     Forbidden {
         /// What was asked for.
-        action: &'static str,
+        permission: Permission,
     },
+    /// It was asked for too often.
+    #[error("too many requests: {limit} a minute are allowed, the next one in {retry_after_ms} ms")]
+    RateLimited {
+        /// How many are allowed in a minute.
+        limit: u32,
+        /// In how many milliseconds the next one is.
+        retry_after_ms: u64,
+    },
+    /// What was asked for is not valid.
+    #[error("{}", counted(.0.len(), "value is not valid", "values are not valid"))]
+    Invalid(Problems),
+    /// The same key of idempotency was used for another request.
+    #[error("the key of idempotency was used for another request")]
+    IdempotencyConflict,
     /// What is stored is no document (any more): it was written by another version, or damaged.
     #[error("the stored workflow `{name}` cannot be used")]
     Corrupt {
@@ -52,6 +70,9 @@ pub enum Error {
         #[source]
         source: Problems,
     },
+    /// No secret could be made.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
     /// The password could not be hashed.
     #[error(transparent)]
     Password(#[from] PasswordError),

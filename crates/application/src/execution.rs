@@ -6,16 +6,22 @@ use serde_json::Value;
 use turbocat_domain::{
     document::Document,
     execution::{Execution, TriggerType},
+    execution_log::ExecutionLog,
     id::{ExecutionId, WorkflowId},
     limits,
+    permission::Permission,
     plan::{Plan, StepBinding},
-    port::{CancelOutcome, ExecutionAcceptor, NewExecution, RepositoryError, SchemaProblem},
+    port::{
+        CancelOutcome, ExecutionAcceptor, ExecutionFilter, LogFilter, NewExecution, Page, PageRequest, RepositoryError,
+        SchemaProblem,
+    },
     problem::Problem,
+    step_run::StepRecord,
     value::json_text,
     workflow::{Workflow, WorkflowStatus},
 };
 
-use crate::{Actor, Error, InvalidInput, Result, UseCases};
+use crate::{Actor, Error, Idempotency, InvalidInput, Result, UseCases};
 
 /// Which workflow is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +47,80 @@ pub struct StartExecution {
     pub trigger_data: Value,
 }
 
+/// An execution that was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// Its id.
+    pub id: ExecutionId,
+    /// The version of the workflow that it runs.
+    pub workflow_id: WorkflowId,
+    /// Whether it was accepted before, by the same request.
+    pub is_repeated: bool,
+}
+
 impl UseCases {
+    /// Starts an execution for a request that may be sent again: all of them get the same execution. Its id is fixed
+    /// before it is accepted, and accepting it again changes nothing, so neither a crash in between nor requests at
+    /// the same time make another one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start_execution`], and [`Error::IdempotencyConflict`].
+    pub async fn start_once(
+        &self,
+        (actor, once): (Actor, &Idempotency),
+        acceptor: &dyn ExecutionAcceptor,
+        request: StartExecution,
+    ) -> Result<Started> {
+        actor.ensure(Permission::ExecutionsStart)?;
+        let mut uow = self.ports.store.begin().await?;
+        let claim = (request.id.as_uuid(), self.ports.clock.now());
+        let standing = once.claim(uow.as_mut(), actor, claim).await?;
+        let id = standing.as_ref().map_or(request.id, |record| ExecutionId::from_uuid(record.resource_id));
+        if standing.is_some()
+            && let Some(started) = self.accepted_before(actor, id).await?
+        {
+            return Ok(started);
+        }
+        // What is not valid does not use the key up.
+        let execution = self.prepare(actor, StartExecution { id, ..request }).await?;
+        uow.commit().await?;
+        let workflow_id = execution.workflow_id;
+        match acceptor.accept(vec![execution]).await {
+            Ok(()) => Ok(Started { id, workflow_id, is_repeated: standing.is_some() }),
+            // Accepted at the same time, with the version that was active then.
+            Err(error @ RepositoryError::AlreadyExists { .. }) => {
+                self.accepted_before(actor, id).await?.ok_or_else(|| error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn accepted_before(&self, actor: Actor, id: ExecutionId) -> Result<Option<Started>> {
+        match self.stored_execution(actor, id).await {
+            Ok(execution) => Ok(Some(Started { id, workflow_id: execution.workflow_id, is_repeated: true })),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Starts an execution of an active workflow.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::start_execution`].
+    pub async fn start(
+        &self,
+        actor: Actor,
+        acceptor: &dyn ExecutionAcceptor,
+        request: StartExecution,
+    ) -> Result<Started> {
+        let execution = self.prepare(actor, request).await?;
+        let (id, workflow_id) = (execution.id, execution.workflow_id);
+        acceptor.accept(vec![execution]).await?;
+        Ok(Started { id, workflow_id, is_repeated: false })
+    }
+
     /// Starts an execution of an active workflow and returns its id.
     ///
     /// # Errors
@@ -54,6 +133,12 @@ impl UseCases {
         acceptor: &dyn ExecutionAcceptor,
         request: StartExecution,
     ) -> Result<ExecutionId> {
+        Ok(self.start(actor, acceptor, request).await?.id)
+    }
+
+    /// Checks all that is to be checked, and makes of it what is accepted.
+    async fn prepare(&self, actor: Actor, request: StartExecution) -> Result<NewExecution> {
+        actor.ensure(Permission::ExecutionsStart)?;
         let workflow = self.workflow(actor, &request.workflow).await?;
         if workflow.status != WorkflowStatus::Active {
             let name = workflow.name.to_string();
@@ -63,9 +148,8 @@ impl UseCases {
             .map_err(|source| Error::Corrupt { name: workflow.name.to_string(), source })?;
         self.check_input(&workflow, &document, &request.input)?;
         let plan = self.plan(&workflow, &document).await?;
-        let id = request.id;
-        let execution = NewExecution {
-            id,
+        Ok(NewExecution {
+            id: request.id,
             workflow_id: workflow.id,
             user_id: actor.id,
             trigger_type: request.trigger_type,
@@ -75,10 +159,7 @@ impl UseCases {
             timeout_ms: plan.settings().timeout_ms,
             parent: None,
             depth: 0,
-        };
-        acceptor.accept(vec![execution]).await?;
-        tracing::info!(execution.id = %id, workflow = %workflow.name, version = %workflow.version, "accepted");
-        Ok(id)
+        })
     }
 
     /// Asks for an execution to be cancelled.
@@ -87,7 +168,8 @@ impl UseCases {
     ///
     /// [`Error::NotFound`] if there is none, or it belongs to somebody else.
     pub async fn cancel_execution(&self, actor: Actor, id: ExecutionId) -> Result<CancelOutcome> {
-        self.execution(actor, id).await?;
+        actor.ensure(Permission::ExecutionsCancel)?;
+        self.stored_execution(actor, id).await?;
         Ok(self.ports.queue.request_cancel(id).await?)
     }
 
@@ -97,6 +179,63 @@ impl UseCases {
     ///
     /// [`Error::NotFound`] if there is none, or it belongs to somebody else.
     pub async fn execution(&self, actor: Actor, id: ExecutionId) -> Result<Execution> {
+        actor.ensure(Permission::ExecutionsRead)?;
+        self.stored_execution(actor, id).await
+    }
+
+    /// A page of executions: of all users for an administrator, one's own for the others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`], [`Error::Storage`].
+    pub async fn executions(
+        &self,
+        actor: Actor,
+        filter: ExecutionFilter,
+        page: PageRequest,
+    ) -> Result<Page<Execution>> {
+        actor.ensure(Permission::ExecutionsRead)?;
+        let user = filter.user.filter(|user| actor.sees(*user));
+        let user = if actor.sees_all() { user } else { Some(actor.id) };
+        Ok(self.ports.queries.executions().list(&ExecutionFilter { user, ..filter }, page).await?)
+    }
+
+    /// What the steps of an execution have recorded, in the order in which it happened.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is none, or it belongs to somebody else.
+    pub async fn step_records(&self, actor: Actor, id: ExecutionId) -> Result<Vec<StepRecord>> {
+        self.execution(actor, id).await?;
+        Ok(self.ports.queries.executions().step_records(id).await?)
+    }
+
+    /// What is new of an execution for who looks on: records that have ended, from a place in their order, and behind
+    /// them those that run; at most so many of each, without their outputs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Storage`]. Whether who asks may see the execution was asked before.
+    pub async fn step_news(&self, id: ExecutionId, (from_seq, limit): (u32, u16)) -> Result<Vec<StepRecord>> {
+        Ok(self.ports.queries.executions().step_news(id, from_seq, limit).await?)
+    }
+
+    /// A page of the log of an execution, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is none, or it belongs to somebody else.
+    pub async fn execution_logs(
+        &self,
+        actor: Actor,
+        id: ExecutionId,
+        (filter, page): (&LogFilter, PageRequest),
+    ) -> Result<Page<ExecutionLog>> {
+        self.execution(actor, id).await?;
+        Ok(self.ports.queries.executions().logs(id, filter, page).await?)
+    }
+
+    async fn stored_execution(&self, actor: Actor, id: ExecutionId) -> Result<Execution> {
         let missing = || Error::NotFound { entity: "execution", name: id.to_string() };
         match self.ports.queries.executions().get(id).await {
             Ok(execution) if actor.sees(execution.user_id) => Ok(execution),

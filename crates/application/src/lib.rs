@@ -12,20 +12,33 @@
 //! 2. What belongs to somebody else is answered as if it did not exist.
 //! 3. An audit entry is in the transaction of the change that it tells of.
 
+mod access;
 mod actor;
+mod audit;
 mod error;
 mod execution;
+mod idempotency;
+mod library;
+mod origin;
 mod password;
 mod publish;
 mod seed;
 mod source;
 mod use_cases;
+mod user;
 
+pub use access::{
+    Access, AccessPorts, Caller, Credential, IssuedKey, LogIn, LoggedIn, NewKey, NoRandomness, RateState, SecretSource,
+    Token, Via,
+};
 pub use actor::Actor;
 pub use error::{Error, InvalidInput, Result};
-pub use execution::{Selector, StartExecution};
-pub use password::{Argon2Hasher, PasswordError, PasswordHasher};
+pub use execution::{Selector, StartExecution, Started};
+pub use idempotency::Idempotency;
+pub use origin::Origin;
+pub use password::{Argon2Hasher, Match, PasswordError, PasswordHasher, Passwords};
 pub use publish::{Change, PublishReport, Published, PublishedKind, Reading};
 pub use seed::{ADMIN_EMAIL, OfficialTemplate, SeedReport, official_templates};
 pub use source::{AgentDocument, LocatedProblem, SourceFile, read_value};
 pub use use_cases::{AgentConfigValidator, Ports, UseCases};
+pub use user::{AccountChange, NewAccount};

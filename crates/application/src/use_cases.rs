@@ -10,6 +10,8 @@ use turbocat_domain::{
     problem::Problems,
 };
 
+use crate::Origin;
+
 /// Checks the `config` of agents. The agents' own crate knows how.
 #[async_trait]
 pub trait AgentConfigValidator: Send + Sync {
@@ -45,12 +47,20 @@ pub struct Ports {
 #[derive(Clone)]
 pub struct UseCases {
     pub(crate) ports: Ports,
+    /// Where the request came from, for the audit log.
+    pub(crate) origin: Option<Arc<Origin>>,
 }
 
 impl UseCases {
     /// The use cases over these ports.
     #[must_use]
     pub const fn new(ports: Ports) -> Self {
-        Self { ports }
+        Self { ports, origin: None }
+    }
+
+    /// The same for a request from elsewhere: its audit entries say from where.
+    #[must_use]
+    pub fn on_behalf_of(&self, origin: &Origin) -> Self {
+        Self { ports: self.ports.clone(), origin: Some(Arc::new(origin.clone())) }
     }
 }

@@ -111,6 +111,10 @@ typed_id!(
     WorkerId, "wrk"
 );
 typed_id!(
+    /// Identifies a session of a user.
+    SessionId, "ses"
+);
+typed_id!(
     /// Identifies an event that executions may wait for.
     EventId, "evt"
 );

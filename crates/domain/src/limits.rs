@@ -135,6 +135,24 @@ pub const DEPLOYMENT_MEMORY_MB_DEFAULT: u32 = 512;
 pub const DEPLOYMENT_CPU_SHARES_DEFAULT: u32 = 1_024;
 /// The requests a minute of an API key that names none.
 pub const RATE_PER_MINUTE_DEFAULT: u32 = 60;
+/// The requests a minute of an API key, whatever is configured.
+pub const RATE_PER_MINUTE_MAX: u32 = 6_000_000;
+/// The requests of an API key that may come at once, unless its rate is lower or two seconds of it are more.
+pub const RATE_BURST: u32 = 20;
+/// The logins of one account a minute, from one address.
+pub const LOGINS_PER_MINUTE: u32 = 5;
+/// The requests a minute of one address whose credentials are wrong.
+pub const WRONG_CREDENTIALS_PER_MINUTE: u32 = 300;
+/// The characters of a password, at least.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// The bytes of a password, at most.
+pub const PASSWORD_BYTES_MAX: usize = 256;
+/// How long a session lives.
+pub const SESSION_LIFETIME: TimeDelta = TimeDelta::days(7);
+/// How long a key of idempotency is remembered.
+pub const IDEMPOTENCY_LIFETIME: TimeDelta = TimeDelta::hours(24);
+/// The API keys of one user.
+pub const KEYS_PER_USER_MAX: usize = 200;
 
 // The queue.
 

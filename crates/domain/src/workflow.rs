@@ -142,13 +142,6 @@ impl Workflow {
         self.deleted_at.is_none() && (self.user_id == user || self.is_public)
     }
 
-    /// When its schedule fires next; `None` unless it is active, there and scheduled.
-    #[must_use]
-    pub fn next_tick(&self, after: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let is_on = self.schedule_enabled && self.is_active();
-        self.schedule_cron.as_ref().filter(|_| is_on)?.next_after(after, &self.schedule_timezone)
-    }
-
     /// Takes in executions that ended, the last of them at `ended_at`.
     pub fn count(&mut self, (successful, failed): (u32, u32), time_ms: u64, ended_at: DateTime<Utc>) {
         self.successful_executions = self.successful_executions.saturating_add(successful);
@@ -168,7 +161,6 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::value::SoftDelete as _;
 
     const NOW: DateTime<Utc> = DateTime::UNIX_EPOCH;
 
@@ -212,27 +204,6 @@ mod tests {
             ..first
         };
         assert_eq!(next, expected);
-    }
-
-    #[test]
-    fn a_schedule_ticks_in_its_zone() {
-        assert_eq!(scheduled().next_tick(NOW), Some(NOW + TimeDelta::hours(24)));
-        assert_eq!(scheduled().next_tick(NOW - TimeDelta::seconds(1)), Some(NOW));
-    }
-
-    #[test]
-    fn only_what_is_active_and_there_and_switched_on_ticks() {
-        let mut deleted = scheduled();
-        deleted.delete(NOW);
-        let silent = [
-            deleted,
-            Workflow { status: WorkflowStatus::Inactive, ..scheduled() },
-            Workflow { schedule_enabled: false, ..scheduled() },
-            Workflow { schedule_cron: None, ..scheduled() },
-        ];
-        for workflow in silent {
-            assert_eq!(workflow.next_tick(NOW), None, "{workflow:?}");
-        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use turbocat_domain::{
     id::WorkerId,
     port::{ClaimedExecution, NewExecution, RepositoryError, Result},
 };
+use turbocat_planted::{Bug, is_planted};
 
 use crate::{
     backoff::Backoff,
@@ -39,6 +40,7 @@ pub(crate) async fn accept(core: Arc<Core>, mut calls: UnboundedReceiver<Accepta
     let mut waiting = Vec::new();
     loop {
         tokio::select! {
+            biased;
             () = core.killed.cancelled() => return,
             count = calls.recv_many(&mut waiting, CALLS_AT_ONCE) => if count == 0 { return },
         }
@@ -145,6 +147,7 @@ async fn insert_owned(
     loop {
         match insert_once(core, executions, Some(life.lease.worker)).await {
             Ok((at, is_owned)) => return Ok(is_owned.then_some(at)),
+            Err(_) if is_planted(Bug::AcceptedInDoubt) => return Ok(None),
             Err(error) if error.is_transient() && life.lease.is_trusted() && !core.killed.is_cancelled() => {
                 pause("execution.insert", &error, backoff.next()).await;
             }

@@ -20,6 +20,7 @@ use turbocat_domain::{
     id::ExecutionId,
     port::{ClaimRequest, Clock, Result},
 };
+use turbocat_planted::{Bug, is_planted};
 
 use crate::{backoff::Backoff, core::pause, life::Life, shard::Message};
 
@@ -29,6 +30,8 @@ pub(crate) struct Hints {
     changed: Notify,
     /// There may be something to claim.
     claim: AtomicBool,
+    /// It is not known what the worker owns: an answer was lost.
+    unsure: AtomicBool,
     /// The last claim left something behind for want of places.
     starved: AtomicBool,
     /// The earliest time at which an execution is known to become due.
@@ -45,6 +48,12 @@ impl Hints {
     pub(crate) fn claim(&self) {
         self.claim.store(true, Ordering::Release);
         self.changed.notify_one();
+    }
+
+    /// An answer was lost that may have given executions to this worker: those that it does not know are handed back.
+    pub(crate) fn unsure(&self) {
+        self.unsure.store(true, Ordering::Release);
+        self.claim();
     }
 
     /// There are enough places again for a claim to be worth it.
@@ -75,13 +84,13 @@ impl Hints {
 /// Claims until the life ends or its executions are handed back.
 pub(crate) async fn claim(life: Arc<Life>) {
     let mut backoff = Backoff::default();
-    let mut unsure = false;
     let mut look_at = Instant::now();
     life.hints.claim();
-    while !life.lease.ended.is_cancelled() && !life.core.draining.is_cancelled() {
+    while life.is_alive() {
         let result = tokio::select! {
+            biased;
             () = life.lease.ended.cancelled() => return,
-            result = round(&life, &mut unsure, &mut look_at) => result,
+            result = round(&life, &mut look_at) => result,
         };
         match result {
             Ok(()) => backoff = Backoff::default(),
@@ -91,16 +100,19 @@ pub(crate) async fn claim(life: Arc<Life>) {
     }
 }
 
+/// Places that were not there, a time that the database's clock has not reached, and what is due behind what is being
+/// claimed are asked for gently.
+const PAUSE: Duration = Duration::from_millis(5);
+
 /// Sleeps until there is a reason to look or to claim.
 async fn wait(life: &Life, look_at: Instant) {
-    // Places that were not there, or a time that the database's clock has not reached, are asked for gently.
-    const PAUSE: Duration = Duration::from_millis(5);
     if life.hints.claim.load(Ordering::Acquire) {
         return;
     }
     let due_at = life.hints.due().map(|due| Instant::now() + life.core.clock.until(due).max(PAUSE));
     let until = due_at.map_or(look_at, |due| due.min(look_at));
     tokio::select! {
+        biased;
         () = life.lease.ended.cancelled() => {}
         () = life.core.draining.cancelled() => {}
         () = life.hints.changed.notified() => {}
@@ -108,40 +120,52 @@ async fn wait(life: &Life, look_at: Instant) {
     }
 }
 
-async fn round(life: &Arc<Life>, unsure: &mut bool, look_at: &mut Instant) -> Result<()> {
-    if *unsure {
-        release_unknown(life).await?;
-        *unsure = false;
+async fn round(life: &Arc<Life>, look_at: &mut Instant) -> Result<()> {
+    if life.hints.unsure.swap(false, Ordering::AcqRel)
+        && let Err(error) = release_unknown(life).await
+    {
+        life.hints.unsure();
+        return Err(error);
     }
     let is_due = life.hints.due().is_some_and(|due| due <= life.core.clock.now());
     if (life.hints.claim.swap(false, Ordering::AcqRel) || is_due)
         && let Err(error) = claim_all(life).await
     {
-        *unsure = true;
-        life.hints.claim.store(true, Ordering::Release);
+        if is_planted(Bug::UnknownKept) {
+            life.hints.claim();
+        } else {
+            life.hints.unsure();
+        }
         return Err(error);
     }
     if is_due || Instant::now() >= *look_at {
-        look(life).await?;
+        let is_more_due = look(life).await?;
         let options = &life.core.options;
         let poll = if life.held() == 0 { options.idle_poll } else { options.busy_poll };
-        *look_at = Instant::now() + poll;
+        // What becomes due behind it is not known before it is claimed, be it by others. Without places, nothing is.
+        let is_starved = life.hints.starved.load(Ordering::Acquire);
+        *look_at = Instant::now() + if is_more_due && !is_starved { PAUSE } else { poll };
     }
     Ok(())
 }
 
-/// Learns when the next execution becomes due.
-async fn look(life: &Arc<Life>) -> Result<()> {
+/// Learns when the next execution becomes due, and tells the scheduler when the next schedule does. Returns whether one
+/// is due already.
+async fn look(life: &Arc<Life>) -> Result<bool> {
     let queue = Arc::clone(&life.core.ports.queue);
     let due = life.core.call(async move { queue.next_due().await }).await?;
-    match due {
+    life.timetable.set_next(due.schedule);
+    match due.execution {
         Some(due) if due <= life.core.clock.now() => {
             life.hints.set_due(None);
             life.hints.claim.store(true, Ordering::Release);
+            Ok(true)
         }
-        due => life.hints.set_due(due),
+        due => {
+            life.hints.set_due(due);
+            Ok(false)
+        }
     }
-    Ok(())
 }
 
 /// Claims until nothing is due any more or no places are left.

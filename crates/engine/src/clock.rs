@@ -12,6 +12,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use turbocat_domain::port::Clock;
+use turbocat_planted::{Bug, is_planted};
 
 /// The database's time, as well as the process knows it.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl EngineClock {
 impl Clock for EngineClock {
     fn now(&self) -> DateTime<Utc> {
         let offset = self.offset_us.load(Ordering::Relaxed).max(0);
+        let offset = if is_planted(Bug::ClockAhead) { offset.saturating_add(2_000_000) } else { offset };
         DateTime::from_timestamp_micros(offset.saturating_add(self.since_origin(Instant::now()))).unwrap_or_default()
     }
 }

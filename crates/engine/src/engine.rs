@@ -125,6 +125,7 @@ async fn next_lease(core: &Arc<Core>) -> Result<Lease, StopReason> {
     let mut backoff = Backoff::default();
     loop {
         let registered = tokio::select! {
+            biased;
             () = core.killed.cancelled() => return Err(StopReason::Killed),
             () = core.draining.cancelled() => return Err(StopReason::Drained),
             registered = lease::register(core) => registered,

@@ -17,6 +17,7 @@ use turbocat_domain::{
     port::{CommitOutcome, JournalBatch, RepositoryError},
     step_run::{StepOutcome, StepRecord},
 };
+use turbocat_planted::{Bug, is_planted};
 
 use crate::{
     backoff::Backoff,
@@ -29,6 +30,8 @@ use crate::{
 /// What became of a batch that was handed over.
 #[derive(Debug)]
 pub(crate) struct Committed {
+    /// The lane that it came from.
+    pub(crate) lane: usize,
     /// What was committed, except of those refused.
     pub(crate) batch: Arc<JournalBatch>,
     /// The executions whose part storage refuses for good.
@@ -36,14 +39,16 @@ pub(crate) struct Committed {
 }
 
 /// Commits batches until the life ends.
-pub(crate) async fn write(life: Arc<Life>, mut batches: UnboundedReceiver<JournalBatch>) {
+pub(crate) async fn write(life: Arc<Life>, lane: usize, mut batches: UnboundedReceiver<JournalBatch>) {
     while let Some(mut batch) = batches.recv().await {
         one_record_an_attempt(&mut batch.records);
         let committed = tokio::select! {
+            biased;
             () = life.lease.ended.cancelled() => return,
             committed = commit(&life, Arc::new(batch)) => committed,
         };
-        let Some(committed) = committed else { return };
+        let Some((batch, refused)) = committed else { return };
+        let committed = Committed { lane, batch, refused };
         if life.shard.send(Message::Committed(committed)).is_err() {
             return;
         }
@@ -53,6 +58,7 @@ pub(crate) async fn write(life: Arc<Life>, mut batches: UnboundedReceiver<Journa
 /// Sorts the records by their key, which is also the order in which rows are locked.
 fn one_record_an_attempt(records: &mut Vec<StepRecord>) {
     let is_running = |record: &StepRecord| record.outcome == StepOutcome::Running;
+    records.retain(|record| !is_planted(Bug::RecordsDropped) || !matches!(record.outcome, StepOutcome::Skipped(_)));
     records.sort_unstable_by(|a, b| {
         (a.execution_id, &a.path, a.attempt, is_running(a), a.seq).cmp(&(
             b.execution_id,
@@ -67,8 +73,8 @@ fn one_record_an_attempt(records: &mut Vec<StepRecord>) {
     });
 }
 
-/// Commits a batch, in parts if storage refuses it as a whole. `None` if the lease ended.
-async fn commit(life: &Arc<Life>, batch: Arc<JournalBatch>) -> Option<Committed> {
+/// Commits a batch, in parts if storage refuses it as a whole. Returns it, and what is refused of it; `None` if the lease ended.
+async fn commit(life: &Arc<Life>, batch: Arc<JournalBatch>) -> Option<(Arc<JournalBatch>, BTreeSet<ExecutionId>)> {
     let mut refused = BTreeSet::new();
     let mut parts = vec![Arc::clone(&batch)];
     while let Some(part) = parts.pop() {
@@ -81,26 +87,36 @@ async fn commit(life: &Arc<Life>, batch: Arc<JournalBatch>) -> Option<Committed>
             refused.insert(execution);
         }
     }
-    Some(Committed { batch, refused })
+    Some((batch, refused))
 }
 
 /// Commits a part, again and again while that fails transiently. `None` if the lease ended.
 async fn commit_part(life: &Arc<Life>, part: &Arc<JournalBatch>) -> Option<Result<(), RepositoryError>> {
-    let mut backoff = Backoff::default();
+    let (mut backoff, mut resends) = (Backoff::default(), false);
     while life.lease.is_trusted() {
-        let (journal, worker, part) = (Arc::clone(&life.core.ports.journal), life.lease.worker, Arc::clone(part));
+        let part = if resends && is_planted(Bug::ResentAsNew) { as_new_attempts(part) } else { Arc::clone(part) };
+        resends = true;
+        let (journal, worker) = (Arc::clone(&life.core.ports.journal), life.lease.worker);
         match life.core.call(async move { journal.commit(worker, &part).await }).await {
             Ok(CommitOutcome::Committed) => return Some(Ok(())),
             Ok(CommitOutcome::Fenced) => {
                 life.lease.end(LeaseEnd::Fenced);
                 return None;
             }
+            Err(_) if is_planted(Bug::DoubtIsSuccess) => return Some(Ok(())),
             Err(error) if error.is_transient() => pause("journal.commit", &error, backoff.next()).await,
             Err(error) => return Some(Err(error)),
         }
     }
     life.lease.end(LeaseEnd::Lapsed);
     None
+}
+
+/// The same results under the numbers of the next attempts: what a planted bug sends.
+fn as_new_attempts(part: &JournalBatch) -> Arc<JournalBatch> {
+    let mut part = part.clone();
+    part.records.iter_mut().for_each(|record| record.attempt += 1);
+    Arc::new(part)
 }
 
 /// Cuts a part in two between executions; `None` if it is about one only.

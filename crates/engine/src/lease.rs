@@ -105,14 +105,17 @@ pub(crate) async fn keep(core: Arc<Core>, lease: Arc<Lease>) {
     let mut next = Instant::now() + core.options.renew_every();
     loop {
         tokio::select! {
+            biased;
             () = lease.ended.cancelled() => return,
             () = tokio::time::sleep_until(lease.trusted_until()) => return lease.end(LeaseEnd::Lapsed),
             () = tokio::time::sleep_until(next) => {}
         }
         tokio::select! {
+            biased;
             () = lease.ended.cancelled() => return,
-            () = tokio::time::sleep_until(lease.trusted_until()) => return lease.end(LeaseEnd::Lapsed),
+            // Before the lapse: storage counts from the same renewal, so what it granted in time holds.
             renewed = renew(&core, &lease) => next = Instant::now() + renewed,
+            () = tokio::time::sleep_until(lease.trusted_until()) => return lease.end(LeaseEnd::Lapsed),
         }
     }
 }

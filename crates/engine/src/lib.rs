@@ -1,7 +1,7 @@
-//! The loops that run executions durably: claim, run, journal, wake, recover.
+//! The loops that run executions durably: schedule, claim, run, journal, wake, recover.
 //!
 //! An [`Engine`] is one worker. It owns executions while they run: each is a `Run` in its memory, whose facts are
-//! journalled in batches and applied when they are durable. All it knows of the world it knows through ports.
+//! journalled in batches, and acted on when they are durable. All it knows of the world it knows through ports.
 //!
 //! # Invariants
 //!
@@ -9,7 +9,9 @@
 //! 2. What is recovered from the journal is what was lost: a committed step is not run again.
 //! 3. A worker acts only while it trusts its lease; when it does not, it drops everything and comes back as another.
 //! 4. Transient failures of storage delay executions, and do nothing else to them.
-//! 5. An idle engine asks storage at most one question a second, besides renewing its lease.
+//! 5. What is done depends on nothing but what the ports answer and when: no order of a hash map shows, and where several
+//!    things may happen next the order of a `biased` choice decides; the end of the lease comes first.
+//! 6. An idle engine asks storage at most one question a second, besides renewing its lease.
 
 mod acceptor;
 mod agents;
@@ -29,6 +31,7 @@ mod options;
 mod plans;
 mod progress;
 mod pulse;
+mod schedule;
 mod shard;
 
 pub use self::{

@@ -16,6 +16,7 @@ use crate::{
     journal_writer,
     lease::{self, Lease, LeaseEnd},
     pulse,
+    schedule::{self, Timetable},
     shard::{Message, Shard},
 };
 
@@ -25,6 +26,7 @@ pub(crate) struct Life {
     pub(crate) lease: Arc<Lease>,
     pub(crate) shard: UnboundedSender<Message>,
     pub(crate) hints: Hints,
+    pub(crate) timetable: Timetable,
     /// Whether something was committed that metrics are made of.
     pub(crate) uncounted: AtomicBool,
     /// Executions that are held in memory, or about to be.
@@ -62,6 +64,11 @@ impl Life {
         self.held.load(Ordering::Acquire)
     }
 
+    /// Whether it goes on: it has not ended, and is not being handed back.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.lease.ended.is_cancelled() && !self.core.draining.is_cancelled()
+    }
+
     /// Whether executions may be taken on.
     pub(crate) fn is_open(&self) -> bool {
         self.lease.is_trusted() && !self.core.draining.is_cancelled()
@@ -72,12 +79,14 @@ impl Life {
 pub(crate) async fn live(core: &Arc<Core>, lease: Lease) -> LeaseEnd {
     let lease = Arc::new(lease);
     let (shard, inbox) = mpsc::unbounded_channel();
-    let (journal, batches) = mpsc::unbounded_channel();
+    let lanes = core.options.journal_lanes.max(1);
+    let (journals, writers): (Vec<_>, Vec<_>) = (0..lanes).map(|_| mpsc::unbounded_channel()).unzip();
     let life = Arc::new(Life {
         core: Arc::clone(core),
         lease: Arc::clone(&lease),
         shard,
         hints: Hints::default(),
+        timetable: Timetable::default(),
         uncounted: AtomicBool::new(false),
         held: AtomicUsize::new(0),
     });
@@ -85,11 +94,14 @@ pub(crate) async fn live(core: &Arc<Core>, lease: Lease) -> LeaseEnd {
     tracing::info!(worker.id = %lease.worker, "the worker is registered");
 
     core.tasks.spawn(lease::keep(Arc::clone(core), Arc::clone(&lease)));
-    core.tasks.spawn(journal_writer::write(Arc::clone(&life), batches));
+    for (lane, batches) in writers.into_iter().enumerate() {
+        core.tasks.spawn(journal_writer::write(Arc::clone(&life), lane, batches));
+    }
     core.tasks.spawn(claim::claim(Arc::clone(&life)));
+    core.tasks.spawn(schedule::fire(Arc::clone(&life)));
     core.tasks.spawn(pulse::take_over(Arc::clone(&life)));
     core.tasks.spawn(pulse::fold(Arc::clone(&life)));
-    let crashed = core.tasks.spawn(Shard::new(Arc::clone(&life), inbox, journal).run()).await.is_err();
+    let crashed = core.tasks.spawn(Shard::new(Arc::clone(&life), inbox, journals).run()).await.is_err();
     core.set_life(None);
 
     lease.end(if crashed { LeaseEnd::Crashed } else { LeaseEnd::Drained });

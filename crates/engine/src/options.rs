@@ -6,7 +6,7 @@ use turbocat_domain::{
     limits,
     port::{
         AgentRunner, CounterRepository, EventQueries, ExecutionQueue, IdGenerator, Journal, LogWriter, Queries,
-        SchemaValidator, WorkerRepository,
+        ScheduleRepository, SchemaValidator, WorkerRepository,
     },
 };
 
@@ -38,6 +38,8 @@ pub struct EngineOptions {
     pub takeovers_max: u32,
     /// How deep executions may start executions.
     pub child_depth_max: u16,
+    /// How many commits to the journal are under way at once, each on a connection of its own: 1 or more.
+    pub journal_lanes: usize,
     /// How many records one commit takes at most.
     pub batch_records_max: usize,
     /// How many bytes of outputs one commit takes, roughly.
@@ -60,6 +62,7 @@ impl Default for EngineOptions {
             visible_after: Duration::from_millis(250),
             takeovers_max: limits::TAKEOVERS_DEFAULT,
             child_depth_max: limits::CHILD_DEPTH_DEFAULT,
+            journal_lanes: 2,
             batch_records_max: 4_000,
             batch_bytes_max: 8 * 1024 * 1024,
         }
@@ -89,6 +92,8 @@ pub struct Ports {
     pub workers: Arc<dyn WorkerRepository>,
     /// The queue of executions.
     pub queue: Arc<dyn ExecutionQueue>,
+    /// The schedules to fire.
+    pub schedules: Arc<dyn ScheduleRepository>,
     /// Where results are committed.
     pub journal: Arc<dyn Journal>,
     /// What executions wait for.

@@ -7,30 +7,47 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{core::Chain, life::Life};
+use crate::{backoff::Backoff, core::Chain, life::Life};
 
 /// Looks for dead workers until the life ends; at once, because the one before this life may be among them.
 pub(crate) async fn take_over(life: Arc<Life>) {
-    let every = life.core.options.takeover_poll;
+    let mut backoff = Backoff::default();
     loop {
         let (workers, finder) = (Arc::clone(&life.core.ports.workers), life.lease.worker);
         let found = tokio::select! {
+            biased;
             () = life.lease.ended.cancelled() => return,
             found = life.core.call(async move { workers.take_over(finder).await }) => found,
         };
-        match found {
-            Ok(takeover) if takeover.workers > 0 => {
-                tracing::warn!(takeover.workers, takeover.executions, "dead workers were found");
-                life.hints.claim();
+        let every = spread(&life, pause(&life));
+        let pause = match found {
+            Ok(takeover) => {
+                backoff = Backoff::default();
+                if takeover.workers > 0 {
+                    tracing::warn!(takeover.workers, takeover.executions, "dead workers were found");
+                    life.hints.claim();
+                }
+                every
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(error = %Chain(&error), "the look for dead workers failed"),
-        }
+            Err(error) => {
+                tracing::warn!(error = %Chain(&error), "the look for dead workers failed");
+                // Those who were found wait for it.
+                backoff.next().min(every)
+            }
+        };
         tokio::select! {
+            biased;
             () = life.lease.ended.cancelled() => return,
-            () = tokio::time::sleep(spread(&life, every)) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// The pause until the next look: who has work looks four times as often, so that what a dead worker had goes on within
+/// two seconds even if the first who finds it fails.
+fn pause(life: &Life) -> Duration {
+    let every = life.core.options.takeover_poll;
+    if life.held() == 0 { every } else { every / 4 }
 }
 
 /// Rolls metrics up: soon after something ended, and now and then for what others left behind.
@@ -40,6 +57,7 @@ pub(crate) async fn fold(life: Arc<Life>) {
     let mut folded_at = Instant::now();
     loop {
         tokio::select! {
+            biased;
             () = life.lease.ended.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
         }

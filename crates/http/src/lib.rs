@@ -2,16 +2,31 @@
 //!
 //! # How to add a route
 //!
-//! A resource has one file in `route/`, with its handlers and a `routes()` that names their paths; [`router`] merges
-//! it. Handlers take what they need out of [`State`] and answer `Result<_, Problem>`; a new problem `code` gets its
-//! page in `docs/problems/`.
+//! A resource has one file in `route/`, with its handlers and a `routes()` that adds them with what they need
+//! ([`Needs`]); [`router`] calls it. Handlers are thin: they take what they need out of the request, call one use case
+//! (in a task of its own if it changes something) and answer `Result<_, Problem>`. What clients see is in `view/`. A new
+//! problem `code` gets its page in `docs/problems/`, and a new route its line in `docs/openapi.json`, which a test
+//! compares.
 
+mod api;
+mod auth;
+mod detached;
+mod extract;
+mod frame;
+mod manual;
+mod openapi;
+mod page;
 mod problem;
+mod refusal;
 mod route;
 mod router;
 mod serve;
+mod streams;
+mod view;
+mod words;
 
-pub use problem::{Problem, ProblemCode};
+pub use api::{Needs, Route};
+pub use problem::{FieldError, Problem, ProblemCode};
 pub use route::health::{Check, Readiness};
-pub use router::{State, router};
+pub use router::{State, document, router, routes};
 pub use serve::{ServeError, serve};

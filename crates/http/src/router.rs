@@ -5,24 +5,82 @@ use std::sync::Arc;
 use axum::{
     Router,
     http::{Method, Uri},
+    middleware,
 };
+use tokio_util::sync::CancellationToken;
+use turbocat_application::{Access, UseCases};
+use turbocat_domain::port::{ExecutionAcceptor, IdGenerator};
+use utoipa::openapi::OpenApi;
 
-use crate::{Problem, ProblemCode, Readiness, route};
+use crate::{Problem, ProblemCode, Readiness, Route, api::Api, frame::frame, openapi, route, streams::Streams};
 
 /// What the handlers need.
 #[derive(Clone)]
 pub struct State {
     /// Says whether the process can do its work.
     pub readiness: Arc<dyn Readiness>,
+    /// What is asked for.
+    pub use_cases: UseCases,
+    /// Who asks.
+    pub access: Access,
+    /// Takes in executions.
+    pub acceptor: Arc<dyn ExecutionAcceptor>,
+    /// New identifiers.
+    pub ids: Arc<dyn IdGenerator>,
+    /// Cancelled when the server ends: what waits and what streams ends with it.
+    pub shutdown: CancellationToken,
+    /// The streams that are open.
+    pub(crate) streams: Streams,
+}
+
+impl State {
+    /// The state of a server.
+    #[must_use]
+    pub fn new(
+        readiness: Arc<dyn Readiness>,
+        (use_cases, access): (UseCases, Access),
+        (acceptor, ids): (Arc<dyn ExecutionAcceptor>, Arc<dyn IdGenerator>),
+        shutdown: CancellationToken,
+    ) -> Self {
+        Self { readiness, use_cases, access, acceptor, ids, shutdown, streams: Streams::default() }
+    }
 }
 
 /// Puts the routes together.
 pub fn router(state: State) -> Router {
+    let (api, document, _) = api(state.clone()).finish();
+    let frame = middleware::from_fn_with_state(state.clone(), frame);
     Router::new()
         .merge(route::health::routes())
+        .merge(route::document::routes(&document))
+        .merge(api)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(frame)
         .with_state(state)
+}
+
+/// The document of the API.
+#[must_use]
+pub fn document(state: State) -> OpenApi {
+    api(state).finish().1
+}
+
+/// All routes of the API, with what they need.
+#[must_use]
+pub fn routes(state: State) -> Vec<Route> {
+    api(state).finish().2
+}
+
+fn api(state: State) -> Api {
+    let api = Api::new(openapi::base(), state);
+    let api = route::workflow::routes(api);
+    let api = route::agent::routes(api);
+    let api = route::execution::routes(api);
+    let api = route::execution_events::routes(api);
+    let api = route::session::routes(api);
+    let api = route::key::routes(api);
+    route::user::routes(api)
 }
 
 async fn not_found(uri: Uri) -> Problem {
@@ -31,93 +89,4 @@ async fn not_found(uri: Uri) -> Problem {
 
 async fn method_not_allowed(method: Method, uri: Uri) -> Problem {
     Problem::new(ProblemCode::MethodNotAllowed).with_detail(format!("{} does not take {method}", uri.path()))
-}
-
-#[cfg(test)]
-mod tests {
-    use async_trait::async_trait;
-    use axum::{
-        body::{self, Body},
-        http::{Request, StatusCode, header},
-    };
-    use serde_json::Value;
-    use tower::ServiceExt;
-
-    use super::*;
-    use crate::Check;
-
-    struct Fixed(Vec<Check>);
-
-    #[async_trait]
-    impl Readiness for Fixed {
-        async fn check(&self) -> Vec<Check> {
-            self.0.clone()
-        }
-    }
-
-    struct Never;
-
-    #[async_trait]
-    impl Readiness for Never {
-        async fn check(&self) -> Vec<Check> {
-            std::future::pending().await
-        }
-    }
-
-    async fn ask(readiness: impl Readiness + 'static, method: &str, path: &str) -> (StatusCode, String, Value) {
-        let router = router(State { readiness: Arc::new(readiness) });
-        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
-        let response = router.oneshot(request).await.unwrap();
-        let status = response.status();
-        let content_type = response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
-        let body = body::to_bytes(response.into_body(), 64 * 1024).await.unwrap();
-        (status, content_type, serde_json::from_slice(&body).unwrap())
-    }
-
-    fn check(name: &'static str, problem: Option<&str>) -> Check {
-        Check { name, problem: problem.map(str::to_owned) }
-    }
-
-    #[tokio::test]
-    async fn a_process_is_healthy_whatever_its_database_does() {
-        let (status, content_type, body) = ask(Never, "GET", "/health").await;
-
-        assert_eq!((status, content_type.as_str()), (StatusCode::OK, "application/json"));
-        assert_eq!(body["status"], "ok");
-    }
-
-    #[tokio::test]
-    async fn it_is_ready_when_all_checks_pass() {
-        let (status, _, body) = ask(Fixed(vec![check("database", None)]), "GET", "/ready").await;
-
-        assert_eq!((status, &body["checks"]["database"]), (StatusCode::OK, &Value::from("ok")));
-    }
-
-    #[tokio::test]
-    async fn one_failed_check_makes_it_not_ready_and_is_named() {
-        let checks = vec![check("database", Some("does not answer")), check("engine", None)];
-        let (status, content_type, body) = ask(Fixed(checks), "GET", "/ready").await;
-
-        assert_eq!((status, content_type.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "application/problem+json"));
-        assert_eq!(body["code"], "not_ready");
-        assert_eq!(body["checks"], serde_json::json!({ "database": "does not answer", "engine": "ok" }));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn checks_that_hang_are_not_waited_for() {
-        let (status, _, body) = ask(Never, "GET", "/ready").await;
-
-        assert_eq!((status, &body["code"]), (StatusCode::SERVICE_UNAVAILABLE, &Value::from("not_ready")));
-    }
-
-    #[tokio::test]
-    async fn what_is_not_there_or_not_so_is_a_problem_document() {
-        for (method, path, status, code) in
-            [("GET", "/nothing", 404, "not_found"), ("POST", "/health", 405, "method_not_allowed")]
-        {
-            let (answered, content_type, body) = ask(Never, method, path).await;
-            assert_eq!((answered.as_u16(), content_type.as_str()), (status, "application/problem+json"));
-            assert_eq!((body["code"].as_str(), body["status"].as_u64()), (Some(code), Some(u64::from(status))));
-        }
-    }
 }

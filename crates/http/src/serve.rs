@@ -1,6 +1,6 @@
 //! Serving until told to stop, and not much longer.
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use axum::Router;
 use tokio::net::TcpListener;
@@ -30,7 +30,8 @@ pub async fn serve(
             tokio::time::sleep(drain_timeout).await;
         }
     };
-    let server = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned());
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned());
     tokio::select! {
         ended = server => ended.map_err(ServeError),
         () = deadline => {
@@ -42,7 +43,7 @@ pub async fn serve(
 
 #[cfg(test)]
 mod tests {
-    use std::{future, net::SocketAddr, sync::Arc};
+    use std::{future, sync::Arc};
 
     use axum::routing::get;
     use tokio::{

@@ -8,8 +8,8 @@ use turbocat_domain::port::Result;
 
 use crate::{error::ErrorContext, sql};
 
-/// One for the batch under way, one for a batch that waits for the names of events.
-const JOURNAL_CONNECTIONS: u32 = 2;
+/// One for each batch that an engine has under way, and one to spare: for what it ends without having run it.
+const JOURNAL_CONNECTIONS: u32 = 3;
 
 const ENTITY: &str = "database";
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -56,12 +56,15 @@ fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
 }
 
 /// Whether what the server refused now it may do in a moment: connection exceptions (08), a lack of resources
-/// (53), a shutdown or start (57P), a timeout of a statement (57014) or of a lock (55P03), a standby that has not
-/// been promoted yet (25006).
+/// (53), a shutdown or start (57P), a failure of the system under the server (58), a timeout of a statement (57014) or
+/// of a lock (55P03), a standby that has not been promoted yet (25006). A disk that fails at a commit is of the class
+/// 58: the server goes down over it and recovers, so nothing is wrong with what was to be committed, and nobody knows
+/// whether it was.
 fn is_passing(state: &str) -> bool {
     state.starts_with("08")
         || state.starts_with("53")
         || state.starts_with("57P")
+        || state.starts_with("58")
         || matches!(state, "57014" | "55P03" | "25006")
 }
 
@@ -104,6 +107,7 @@ mod tests {
         assert!(is_passing("57P01"));
         assert!(is_passing("08006"));
         assert!(is_passing("53300"));
+        assert!(is_passing("58030"), "a disk that fails says nothing about what was to be written");
         assert!(!is_passing("42601"));
         assert!(!is_passing("23514"));
     }

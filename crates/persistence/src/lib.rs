@@ -12,6 +12,7 @@
 //! 4. A stored row that the domain cannot read is `Corrupt`: it never panics and never becomes a default.
 //! 5. Every hand-written statement is a file of `src/sql`, and a test has `PostgreSQL` plan it.
 
+mod access;
 mod connect;
 mod convert;
 mod engine;

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
 use turbocat_domain::port::{
     AgentQueries, AgentRepository, ApiKeyQueries, ApiKeyRepository, AuditLogQueries, AuditLogRepository,
-    DeploymentQueries, DeploymentRepository, ExecutionQueries, ExecutionRepository, Queries, RepositoryError, Result,
-    Store, TemplateQueries, TemplateRepository, UnitOfWork, UserQueries, UserRepository, WorkflowQueries,
-    WorkflowRepository,
+    DeploymentQueries, DeploymentRepository, ExecutionQueries, ExecutionRepository, IdempotencyRepository, Queries,
+    RepositoryError, Result, SessionQueries, SessionRepository, Store, TemplateQueries, TemplateRepository, UnitOfWork,
+    UserQueries, UserRepository, WorkflowQueries, WorkflowRepository,
 };
 
 use crate::{
@@ -72,6 +72,14 @@ impl UnitOfWork for Pg<DatabaseTransaction> {
     }
 
     fn api_keys(&mut self) -> &mut dyn ApiKeyRepository {
+        self
+    }
+
+    fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self
+    }
+
+    fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {
         self
     }
 
@@ -207,6 +215,10 @@ impl Queries for PgStore {
     }
 
     fn api_keys(&self) -> &dyn ApiKeyQueries {
+        &*self.pool
+    }
+
+    fn sessions(&self) -> &dyn SessionQueries {
         &*self.pool
     }
 

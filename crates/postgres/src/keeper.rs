@@ -13,7 +13,7 @@ use crate::error::ClusterError;
 use crate::folder::Folder;
 use crate::identity::Identity;
 use crate::installation::Installation;
-use crate::postmaster::PORT;
+use crate::postmaster::{self, PORT};
 use crate::sys;
 
 /// How often the keeper looks whether anybody is left.
@@ -77,6 +77,7 @@ impl Keeper {
     /// Starts a keeper, and it the server.
     pub(crate) fn start(start: Start<'_>) -> Result<Self, ClusterError> {
         let socket_folder = start.folder.make_socket_folder()?;
+        postmaster::clear_stale_socket(&socket_folder).map_err(ClusterError::Keeper)?;
         let log = start.folder.log();
         // The messages of the last life are kept: why it ended is asked when the next one has begun.
         match fs::rename(&log, log.with_extension("log.1")) {

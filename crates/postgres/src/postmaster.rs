@@ -58,10 +58,20 @@ pub(crate) fn is_occupied(data: &Path) -> bool {
 /// start. Nobody works in the folder (see [`is_occupied`]; the caller holds the lock), so the file is of no use.
 /// Without a process table to look into, the server's own judgement is the best there is.
 pub(crate) fn clear_stale(data: &Path) -> io::Result<()> {
+    remove_stale(&data.join("postmaster.pid"))
+}
+
+/// Removes the lock of the socket that such a server left, for the same reasons: the process that it names may be
+/// another's by now, or one that has ended and that its parent has not asked about yet.
+pub(crate) fn clear_stale_socket(folder: &Path) -> io::Result<()> {
+    remove_stale(&folder.join(format!(".s.PGSQL.{PORT}.lock")))
+}
+
+fn remove_stale(file: &Path) -> io::Result<()> {
     if !Path::new("/proc/self/cwd").exists() {
         return Ok(());
     }
-    match fs::remove_file(data.join("postmaster.pid")) {
+    match fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

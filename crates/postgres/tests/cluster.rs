@@ -264,6 +264,24 @@ fn what_a_crash_left_is_no_obstacle() {
 }
 
 #[test]
+fn a_server_that_was_killed_is_replaced_at_once() {
+    let scratch = Scratch::new();
+    // One that loses nothing: what it has acknowledged is there again.
+    let options = ClusterOptions { durable: true, ..scratch.options() };
+    let mut cluster = Cluster::open(&options).unwrap();
+    psql(&cluster, "CREATE TABLE kept AS SELECT 42 AS answer");
+    for _ in 0..10 {
+        let killed = cluster.server_pid();
+        assert!(Command::new("kill").args(["-9", &killed.to_string()]).status().unwrap().success());
+        // It has ended, but its keeper may not have asked about it yet: its id is still taken.
+        assert_ends(killed);
+        cluster = Cluster::open(&options).unwrap();
+        assert_ne!(cluster.server_pid(), killed);
+        assert_eq!(psql(&cluster, "SELECT answer FROM kept"), "42");
+    }
+}
+
+#[test]
 fn a_half_made_cluster_is_made_anew() {
     let mut killed_in_time = 0;
     // On a busy machine a kill may come too late; then it is tried again.

@@ -29,6 +29,11 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == AGENT_CHILD) {
         return turbocat_agents::child_main();
     }
+    match std::env::args_os().nth(1) {
+        Some(argument) if argument == turbocat_bench::WORKER_ARGUMENT => return turbocat_bench::worker_main(),
+        Some(argument) if argument == turbocat_chaos::WORKER_ARGUMENT => return turbocat_chaos::worker_main(),
+        _ => {}
+    }
     let cli = Cli::parse();
     let json = cli.global.json;
     telemetry::init(&cli);

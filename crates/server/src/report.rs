@@ -64,6 +64,11 @@ pub(crate) fn failure(error: &anyhow::Error, json: bool) {
             note(problem.to_string());
         }
     }
+    if let Some(Error::Invalid(invalid)) = error.downcast_ref() {
+        for problem in invalid {
+            note(problem.to_string());
+        }
+    }
     note(format!("error: {}", message(error)));
     if let Some(advice) = advice {
         note(format!("  → {advice}"));
@@ -112,6 +117,7 @@ fn problems(error: &anyhow::Error) -> Value {
             .iter()
             .map(|problem| json!({ "pointer": problem.pointer, "message": problem.message }))
             .collect(),
+        Some(Error::Invalid(invalid)) => json!(invalid),
         _ => json!([]),
     }
 }

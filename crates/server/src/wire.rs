@@ -1,19 +1,26 @@
 //! The composition root: every adapter is made here, and nowhere else. Read it from the top down.
 
-use std::{convert::Infallible, sync::Arc};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use tokio::time::{self, MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
 use turbocat_agents::Agents;
-use turbocat_application::{Ports, UseCases};
+use turbocat_application::{Access, AccessPorts, Ports, UseCases};
 use turbocat_engine::{Engine, EngineHandle, EngineOptions};
 use turbocat_persistence::{ConnectOptions, PgStore};
 use turbocat_schema::JsonSchemas;
 
 use crate::{
-    adapter::{AgentConfigs, SystemClock, UuidV7},
+    adapter::{AgentConfigs, BlockingPasswords, SystemClock, SystemSecrets, UuidV7},
     args::GlobalArgs,
     config, database,
 };
+
+/// How often the use of keys is told.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
+/// How often what has had its time is forgotten.
+const PRUNE_EVERY: Duration = Duration::from_mins(10);
 
 /// What commands work with.
 pub(crate) struct App {
@@ -21,6 +28,8 @@ pub(crate) struct App {
     pub(crate) store: PgStore,
     /// The use cases.
     pub(crate) use_cases: UseCases,
+    /// Who asks.
+    pub(crate) access: Access,
     schemas: Arc<JsonSchemas>,
     agents: Arc<Agents>,
 }
@@ -45,7 +54,16 @@ impl App {
             schemas: Arc::clone(&schemas) as _,
             agent_configs: Arc::new(AgentConfigs(Arc::clone(&agents))),
         });
-        Ok(Self { store, use_cases, schemas, agents })
+        let access = Access::new(
+            use_cases.clone(),
+            AccessPorts {
+                limiter: Arc::new(store.clone()),
+                ledger: Arc::new(store.clone()),
+                passwords: Arc::new(BlockingPasswords::default()),
+                secrets: Arc::new(SystemSecrets),
+            },
+        );
+        Ok(Self { store, use_cases, access, schemas, agents })
     }
 
     /// Brings the schema up to date, connects, and refuses a database that loses what it has acknowledged.
@@ -71,6 +89,7 @@ impl App {
         let ports = turbocat_engine::Ports {
             workers: Arc::new(self.store.clone()),
             queue: Arc::new(self.store.clone()),
+            schedules: Arc::new(self.store.clone()),
             journal: Arc::new(self.store.clone()),
             events: Arc::new(self.store.clone()),
             logs: Arc::new(self.store.clone()),
@@ -81,6 +100,26 @@ impl App {
             ids: Arc::new(UuidV7),
         };
         Engine::start(options, ports).await.context("the engine does not start")
+    }
+
+    /// Tells the store about once a second how often keys were used, and forgets now and then what has had its time.
+    /// Goes on until the token is cancelled, and tells the rest then.
+    pub(crate) async fn keep_access(&self, shutdown: CancellationToken) {
+        let (mut flush, mut prune) = (time::interval(FLUSH_EVERY), time::interval(PRUNE_EVERY));
+        flush.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let done = tokio::select! {
+                () = shutdown.cancelled() => break,
+                _ = flush.tick() => self.access.flush().await,
+                _ = prune.tick() => self.access.prune().await.map(drop),
+            };
+            if let Err(error) = done {
+                tracing::debug!(%error, "the use of keys is told later");
+            }
+        }
+        if let Err(error) = self.access.flush().await {
+            tracing::warn!(%error, "how often keys were used in the last second is lost");
+        }
     }
 
     /// Lets what other processes do be seen at once instead of at the next poll: an execution that they leave to

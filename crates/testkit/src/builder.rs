@@ -18,10 +18,11 @@ use turbocat_domain::{
     execution::{ExecutionStatus, TriggerType},
     execution_log::{ExecutionLog, LogLevel, NewExecutionLog},
     id::{
-        AgentId, ApiKeyId, AuditLogId, DeploymentId, EventId, ExecutionId, ExecutionLogId, TemplateId, UserId,
-        WorkerId, WorkflowId, WorkflowStepId,
+        AgentId, ApiKeyId, AuditLogId, DeploymentId, EventId, ExecutionId, ExecutionLogId, SessionId, TemplateId,
+        UserId, WorkerId, WorkflowId, WorkflowStepId,
     },
     port::{ClaimedExecution, FinishedExecution, IdGenerator, NewEvent, NewExecution, NewWorker},
+    session::{NewSession, Session},
     step_run::{StepOutcome, StepRecord},
     template::{NewTemplate, Template, TemplateType},
     user::{NewUser, User},
@@ -224,6 +225,14 @@ pub fn an_api_key(ids: &dyn IdGenerator, owner: UserId) -> ApiKey {
         key_prefix: "tc_test".to_owned(),
     };
     ApiKey::new(new, epoch())
+}
+
+/// A session with a token of its own.
+#[must_use]
+pub fn a_session(ids: &dyn IdGenerator, user: UserId) -> Session {
+    let id = ids.next();
+    let token_hash = SecretHash::new(id.simple().to_string());
+    Session::new(NewSession { id: SessionId::from_uuid(id), user_id: user, token_hash }, epoch())
 }
 
 /// An entry of the audit log, about a workflow.

@@ -11,9 +11,10 @@ use std::sync::{
 use async_trait::async_trait;
 use turbocat_domain::port::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
-    MockAgentRepository, MockApiKeyRepository, MockAuditLogRepository, MockDeploymentRepository,
-    MockExecutionRepository, MockStore, MockTemplateRepository, MockUserRepository, MockWorkflowRepository, Result,
-    TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
+    IdempotencyRepository, MockAgentRepository, MockApiKeyRepository, MockAuditLogRepository, MockDeploymentRepository,
+    MockExecutionRepository, MockIdempotencyRepository, MockSessionRepository, MockStore, MockTemplateRepository,
+    MockUserRepository, MockWorkflowRepository, Result, SessionRepository, TemplateRepository, UnitOfWork,
+    UserRepository, WorkflowRepository,
 };
 
 /// A unit of work over mocks: expect calls on its fields, and look at `committed` afterwards.
@@ -33,6 +34,10 @@ pub struct MockUnitOfWork {
     pub deployments: MockDeploymentRepository,
     /// The API keys.
     pub api_keys: MockApiKeyRepository,
+    /// The sessions.
+    pub sessions: MockSessionRepository,
+    /// The requests that may be sent again.
+    pub idempotency: MockIdempotencyRepository,
     /// The audit log.
     pub audit_logs: MockAuditLogRepository,
     /// Whether it was committed. Keep a clone: the unit of work is used up by its commit.
@@ -77,6 +82,14 @@ impl UnitOfWork for MockUnitOfWork {
 
     fn api_keys(&mut self) -> &mut dyn ApiKeyRepository {
         &mut self.api_keys
+    }
+
+    fn sessions(&mut self) -> &mut dyn SessionRepository {
+        &mut self.sessions
+    }
+
+    fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {
+        &mut self.idempotency
     }
 
     fn audit_logs(&mut self) -> &mut dyn AuditLogRepository {

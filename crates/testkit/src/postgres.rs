@@ -86,6 +86,17 @@ impl TestDatabase {
         Ok(Self { url: with_database(&server.url, &name), name, server, dropped: false })
     }
 
+    /// Runs a statement, for what a test cannot wait for.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn execute(&self, statement: &str) -> Result<(), TestDatabaseError> {
+        let mut connection = PgConnection::connect(self.url()).await?;
+        execute(&mut connection, statement.to_owned()).await?;
+        Ok(connection.close().await?)
+    }
+
     /// The address of the database.
     #[must_use]
     pub fn url(&self) -> &str {

@@ -4,6 +4,7 @@ use reqwest::{Method, header::HeaderName};
 use serde_json::Value;
 use turbocat_domain::{expression::Mapping, limits, problem::Problems};
 
+use super::auth::Auth;
 use crate::config::{Reader, Reads, parse_mapping};
 
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -18,6 +19,7 @@ pub(crate) struct Config {
     pub(super) method: Method,
     pub(super) url: Mapping,
     pub(super) headers: Vec<(HeaderName, Mapping)>,
+    pub(super) auth: Option<Auth>,
     pub(super) query: Option<Mapping>,
     pub(super) body: Option<Mapping>,
     pub(super) response: Option<Mapping>,
@@ -36,11 +38,22 @@ impl Config {
             reader.problem("query", "must be an object of names and values, not a list");
         }
         let body = reader.mapping("body", Reads::Input);
+        let auth = read_auth(&mut reader, &headers);
         let response = reader.mapping("response", Reads::Output);
         let timeout_ms = reader.integer("timeout_ms", &(1..=limits::API_TIMEOUT_MS));
         let accept_status = read_statuses(&mut reader);
         let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
-        reader.finish(url.map(|url| Self { method, url, headers, query, body, response, timeout_ms, accept_status }))
+        reader.finish(url.map(|url| Self {
+            method,
+            url,
+            headers,
+            auth,
+            query,
+            body,
+            response,
+            timeout_ms,
+            accept_status,
+        }))
     }
 }
 
@@ -61,18 +74,35 @@ fn read_headers(reader: &mut Reader<'_>) -> Vec<(HeaderName, Mapping)> {
     let mut headers = Vec::with_capacity(entries.len());
     for (name, value) in entries {
         let key = format!("headers.{name}");
-        match HeaderName::from_bytes(name.as_bytes()) {
-            Ok(header) if RESERVED_HEADERS.contains(&header.as_str()) => {
-                reader.problem(&key, "cannot be set: it belongs to the connection");
-            }
+        match read_header_name(name) {
             Ok(header) => match parse_mapping(value, &reader.path(&key), Reads::Secrets) {
                 Ok(mapping) => headers.push((header, mapping)),
                 Err(problems) => reader.problems(problems),
             },
-            Err(_) => reader.problem(&key, "is not the name of a header"),
+            Err(problem) => reader.problem(&key, problem),
         }
     }
     headers
+}
+
+/// The name of a header that an author may set, or what is wrong with it.
+pub(super) fn read_header_name(name: &str) -> Result<HeaderName, &'static str> {
+    match HeaderName::from_bytes(name.as_bytes()) {
+        Ok(header) if RESERVED_HEADERS.contains(&header.as_str()) => Err("cannot be set: it belongs to the connection"),
+        Ok(header) => Ok(header),
+        Err(_) => Err("is not the name of a header"),
+    }
+}
+
+fn read_auth(reader: &mut Reader<'_>, headers: &[(HeaderName, Mapping)]) -> Option<Auth> {
+    let auth = Auth::read(reader)?;
+    if headers.iter().any(|(name, _)| *name == auth.header()) {
+        reader.problem("auth", format!("cannot stand beside the header `{}`, which it sets", auth.header()));
+    }
+    if auth.signs_body() && reader.value("body").is_none() {
+        reader.problem("auth", "has nothing to sign: there is no `body`");
+    }
+    Some(auth)
 }
 
 fn read_statuses(reader: &mut Reader<'_>) -> Vec<u16> {

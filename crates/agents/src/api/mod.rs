@@ -4,7 +4,7 @@
 //! {
 //!   "method": "POST",
 //!   "url": "https://api.example.com/orders/${{ input.id }}",
-//!   "headers": { "Authorization": "${{ secrets.EXAMPLE_TOKEN }}" },
+//!   "auth": { "type": "bearer", "token": "${{ secrets.EXAMPLE_TOKEN }}" },
 //!   "query": { "verbose": true },
 //!   "body": { "state": "${{ input.state }}" },
 //!   "response": { "id": "${{ output.body.id }}" },
@@ -18,6 +18,7 @@
 //! those that `accept_status` names. A redirect is not followed. Every attempt of a step carries the same
 //! `Idempotency-Key`, unless the configuration gives another.
 
+mod auth;
 mod config;
 mod request;
 

@@ -42,6 +42,9 @@ pub(super) fn build(
         *request.body_mut() = Some(body);
     }
     *request.headers_mut() = headers;
+    if let Some(auth) = &config.auth {
+        auth.apply(scope, secrets, &mut request)?;
+    }
     Ok(request)
 }
 
@@ -89,7 +92,7 @@ fn header_value(
     Ok(Some(header))
 }
 
-fn plain_header(name: &HeaderName, text: &str) -> Result<HeaderValue, StepError> {
+pub(super) fn plain_header(name: &HeaderName, text: &str) -> Result<HeaderValue, StepError> {
     HeaderValue::from_str(text)
         .or_else(|_| HeaderValue::from_bytes(text.as_bytes()))
         .map_err(|_| invalid(format!("the value of the header `{name}` holds a character that no header may hold")))
@@ -103,7 +106,7 @@ fn to_body(value: Value) -> (Body, &'static str) {
     }
 }
 
-fn to_text(value: &Value) -> Result<String, StepError> {
+pub(super) fn to_text(value: &Value) -> Result<String, StepError> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Bool(_) | Value::Number(_) => Ok(value.to_string()),
@@ -113,6 +116,6 @@ fn to_text(value: &Value) -> Result<String, StepError> {
     }
 }
 
-fn invalid(message: impl Into<String>) -> StepError {
+pub(super) fn invalid(message: impl Into<String>) -> StepError {
     StepError::permanent("invalid_request", message)
 }

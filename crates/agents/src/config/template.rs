@@ -62,6 +62,26 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// The name of a secret that must be there: what stands in a configuration could be read by everybody who may
+    /// see the agent, so nothing else is taken.
+    pub(crate) fn secret(&mut self, key: &'static str) -> Option<String> {
+        self.required(key, "a secret, `${{ secrets.NAME }}`")?;
+        self.optional_secret(key)
+    }
+
+    /// The name of a secret.
+    pub(crate) fn optional_secret(&mut self, key: &'static str) -> Option<String> {
+        let is_text = self.value(key)?.is_string();
+        let mapping = self.mapping(key, Reads::Secrets)?;
+        let name = mapping.references().secrets.first().filter(|_| is_text).cloned();
+        if name.is_none() {
+            self.problem(key, "must be a secret: `${{ secrets.NAME }}`");
+        }
+        name
+    }
+}
+
 /// Parses a mapping, and checks that it reads only what there is.
 pub(crate) fn parse(value: &Value, path: &str, reads: Reads) -> Result<Mapping, Vec<Problem>> {
     let mapping = Mapping::parse(value).map_err(|problems| {

@@ -58,7 +58,7 @@ impl Config {
         let provider = reader.word("provider", &["offline", "openai"]);
         let model = reader.text("model").map(str::to_owned);
         let base_url = read_base_url(&mut reader);
-        let api_key = read_api_key(&mut reader);
+        let api_key = reader.optional_secret("api_key");
         let system = reader.mapping("system", Reads::Input).map(|system| ("system", system));
         let temperature = reader.number("temperature", &(0.0..=2.0));
         let max_tokens = reader.integer("max_tokens", &(1..=1_000_000));
@@ -101,16 +101,6 @@ fn read_base_url(reader: &mut Reader<'_>) -> Option<Url> {
         reader.problem("base_url", "must be an address that begins with `https://` or `http://`");
     }
     url
-}
-
-/// A key in a configuration could be read by everybody who may see the agent: only a secret's name is taken.
-fn read_api_key(reader: &mut Reader<'_>) -> Option<String> {
-    let mapping = reader.mapping("api_key", Reads::Secrets)?;
-    let name = mapping.references().secrets.first().cloned();
-    if name.is_none() {
-        reader.problem("api_key", "must be a secret: `${{ secrets.NAME }}`");
-    }
-    name
 }
 
 fn read_format(reader: &mut Reader<'_>) -> Option<Value> {

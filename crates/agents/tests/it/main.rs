@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod api;
 #[cfg(test)]
+mod auth;
+#[cfg(test)]
 mod code;
 #[cfg(test)]
 mod config;

@@ -2,9 +2,10 @@
 
 use std::fmt::Write;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use turbocat_domain::{
     agent::{AgentStatus, AgentType},
+    document::Document,
     id::AgentId,
     port::{RepositoryError, SchemaProblem},
     problem::{Problem, Problems},
@@ -30,6 +31,9 @@ impl UseCases {
         for entry in &batch.agents {
             let problems = self.check_agent(actor, batch, entry).await?;
             located.extend(entry.source.locate(problems));
+        }
+        for entry in &batch.workflows {
+            located.extend(entry.source.locate(self.check_schedule(&entry.document)));
         }
         for source in batch.workflow_sources() {
             let mut problems = self.check_input_schema(source.value.get("input"));
@@ -76,6 +80,27 @@ impl UseCases {
             .and_then(|schema| self.ports.schemas.check(schema).err())
             .unwrap_or_default();
         broken.into_iter().map(|problem| of_schema("input", &problem)).collect()
+    }
+
+    /// Checks that a workflow with a schedule can be started without an input: a schedule has none to give.
+    fn check_schedule(&self, document: &Document) -> Problems {
+        let mut problems = Problems::default();
+        let (Some(_), Some(schema)) = (&document.triggers().schedule, document.input()) else { return problems };
+        // A broken schema is a problem of its own.
+        let refused = match self.ports.schemas.check(schema) {
+            Ok(()) => self.ports.schemas.validate(schema, &json!({})).err().unwrap_or_default(),
+            Err(_) => Vec::new(),
+        };
+        for problem in refused {
+            let place = if problem.pointer.is_empty() { "it".to_owned() } else { format!("`{}`", problem.pointer) };
+            let message = format!(
+                "a schedule starts the workflow with `{{}}`, which its `input` does not take: {place} {}; \
+                 let the input have defaults or be optional",
+                problem.message
+            );
+            problems.add("schedule_input", "triggers.schedule", message);
+        }
+        problems
     }
 
     async fn check_agent_names(&self, actor: Actor, batch: &Batch, document: &Value) -> Result<Problems> {

@@ -16,10 +16,15 @@ mod batch;
 mod check;
 mod write;
 
-use turbocat_domain::value::Version;
+use serde_json::{Value, json};
+use turbocat_domain::{
+    id::{AgentId, WorkflowId},
+    permission::Permission,
+    value::Version,
+};
 use uuid::Uuid;
 
-use crate::{Actor, Error, LocatedProblem, Result, SourceFile, UseCases};
+use crate::{Actor, Error, Idempotency, LocatedProblem, Result, SourceFile, UseCases};
 use batch::Batch;
 
 /// What became of a document.
@@ -80,6 +85,16 @@ pub struct Published {
     pub change: Change,
 }
 
+impl Published {
+    /// The id as text: which kind of thing it is of can be read from it.
+    fn text_id(&self) -> String {
+        match self.kind {
+            PublishedKind::Agent => AgentId::from_uuid(self.id).to_string(),
+            PublishedKind::Workflow => WorkflowId::from_uuid(self.id).to_string(),
+        }
+    }
+}
+
 /// What publishing did: agents first, then workflows, each in the order of their names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishReport {
@@ -93,6 +108,20 @@ pub struct PublishReport {
 #[derive(Debug, Clone)]
 pub struct Reading {
     batch: Batch,
+}
+
+impl PublishReport {
+    /// The report as JSON.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let published = self.published.iter().map(|one| {
+            json!({
+                "kind": one.kind.as_str(), "name": one.name, "id": one.text_id(), "version": one.version.get(),
+                "change": one.change.as_str(),
+            })
+        });
+        json!({ "published": published.collect::<Vec<_>>(), "warnings": self.warnings })
+    }
 }
 
 impl Reading {
@@ -128,16 +157,48 @@ impl UseCases {
     ///
     /// [`Error::Documents`] with the problems of all documents; then nothing is stored.
     pub async fn publish(&self, actor: Actor, sources: &[SourceFile]) -> Result<PublishReport> {
-        if !actor.may_publish() {
-            return Err(Error::Forbidden { action: "publish" });
+        let batch = self.checked(actor, sources).await?;
+        let uow = self.ports.store.begin().await?;
+        let (uow, report) = self.write(uow, actor, &batch).await?;
+        uow.commit().await?;
+        Ok(report)
+    }
+
+    /// Publishes files of documents for a request that may be sent again, and returns the report as JSON: the one of
+    /// the first time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::publish`], and [`Error::IdempotencyConflict`].
+    pub async fn publish_once(&self, actor: Actor, sources: &[SourceFile], once: &Idempotency) -> Result<Value> {
+        let mut uow = self.ports.store.begin().await?;
+        let (id, now) = (self.ports.ids.next(), self.ports.clock.now());
+        if let Some(standing) = once.claim(uow.as_mut(), actor, (id, now)).await? {
+            return Ok(standing.answer.unwrap_or_default());
         }
+        let batch = self.checked(actor, sources).await?;
+        let (mut uow, report) = self.write(uow, actor, &batch).await?;
+        let answer = report.to_value();
+        uow.idempotency().answer(actor.id, once.key(), &answer).await?;
+        uow.commit().await?;
+        Ok(answer)
+    }
+
+    /// Reads and checks everything that is to be published.
+    async fn checked(&self, actor: Actor, sources: &[SourceFile]) -> Result<Batch> {
         let (batch, mut problems) = Batch::read(sources);
+        if !batch.agents.is_empty() || !batch.broken_agents.is_empty() {
+            actor.ensure(Permission::AgentsWrite)?;
+        }
+        if !batch.workflows.is_empty() || !batch.broken_workflows.is_empty() {
+            actor.ensure(Permission::WorkflowsWrite)?;
+        }
         problems.extend(self.check(actor, &batch).await?);
         if !problems.is_empty() {
             problems.sort_by(|one, other| place(one).cmp(&place(other)));
             return Err(Error::Documents(problems));
         }
-        self.write(actor, &batch).await
+        Ok(batch)
     }
 }
 

@@ -28,9 +28,13 @@ type AgentIds = BTreeMap<String, AgentId>;
 
 impl UseCases {
     /// Writes a checked batch. Names are locked in their order, so that two publishers never wait for each other.
-    pub(super) async fn write(&self, actor: Actor, batch: &Batch) -> Result<PublishReport> {
+    pub(super) async fn write(
+        &self,
+        uow: Box<dyn UnitOfWork>,
+        actor: Actor,
+        batch: &Batch,
+    ) -> Result<(Box<dyn UnitOfWork>, PublishReport)> {
         let now = self.ports.clock.now();
-        let uow = self.ports.store.begin().await?;
         let mut writing = Writing { use_cases: self, uow, actor, now, batch, written: AgentIds::new() };
         let mut published = Vec::new();
 
@@ -44,8 +48,7 @@ impl UseCases {
         for workflow in workflows {
             published.push(writing.workflow(workflow).await?);
         }
-        writing.uow.commit().await?;
-        Ok(PublishReport { published, warnings: warnings(batch) })
+        Ok((writing.uow, PublishReport { published, warnings: warnings(batch) }))
     }
 }
 
@@ -146,7 +149,7 @@ impl Writing<'_> {
     }
 
     /// The agents that a workflow names: those of the batch as they are written now, the others as they are.
-    async fn agents_of(&self, document: &Document) -> Result<AgentIds> {
+    async fn agents_of(&mut self, document: &Document) -> Result<AgentIds> {
         let mut ids = AgentIds::new();
         for name in document.agent_names() {
             let id = match self.use_cases.find_agent(self.actor, self.batch, &name).await? {
@@ -161,7 +164,7 @@ impl Writing<'_> {
     }
 
     /// Whether the active version says the same, and its steps point at the same agents.
-    async fn is_same(&self, active: &Workflow, document: &Document, steps: &[WorkflowStep]) -> Result<bool> {
+    async fn is_same(&mut self, active: &Workflow, document: &Document, steps: &[WorkflowStep]) -> Result<bool> {
         if active.definition != document.canonical() {
             return Ok(false);
         }

@@ -4,14 +4,12 @@ mod templates;
 
 use chrono::{DateTime, Utc};
 use turbocat_domain::{
-    audit_log::{AuditLog, NewAuditLog},
-    id::{AuditLogId, TemplateId, UserId},
+    id::{TemplateId, UserId},
     port::{RepositoryError, UnitOfWork},
     template::Template,
     user::{NewUser, User, UserRole},
     value::{Email, Name},
 };
-use uuid::Uuid;
 
 pub use self::templates::{OfficialTemplate, official_templates};
 use crate::{Actor, Error, PasswordHasher, Result, UseCases};
@@ -129,23 +127,6 @@ impl UseCases {
             }
         }
         Ok(())
-    }
-
-    /// Notes what was done (by whom, what, to what kind of thing, to which one) in the same transaction.
-    pub(crate) async fn audit(
-        &self,
-        uow: &mut dyn UnitOfWork,
-        (user, action, resource_type, resource): (UserId, &'static str, &'static str, Uuid),
-        now: DateTime<Utc>,
-    ) -> Result<()> {
-        let new = NewAuditLog {
-            id: AuditLogId::from_uuid(self.ports.ids.next()),
-            user_id: Some(user),
-            action,
-            resource_type,
-            resource_id: Some(resource),
-        };
-        Ok(uow.audit_logs().append(&[AuditLog::new(new, now)]).await?)
     }
 }
 

@@ -20,7 +20,8 @@ use super::{LocatedProblem, Node, SourceDocument, SourceFile};
 /// The documents of one file.
 const DOCUMENTS_MAX: usize = 200;
 /// The bytes of one file.
-const FILE_BYTES_MAX: usize = 8 * DOCUMENT_BYTES_MAX;
+/// With room for what is written around an input of the most bytes that there may be.
+const FILE_BYTES_MAX: usize = 8 * DOCUMENT_BYTES_MAX + 64 * 1024;
 /// The aliases of one file.
 const ALIASES_MAX: usize = 1_000;
 

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests, helpers included")]
 
+mod access;
 mod executions;
+mod once;
 mod publish;
 mod seed;
 mod ten_mistakes;

@@ -1,11 +1,12 @@
 //! Publishing.
 
+use chrono::TimeDelta;
 use serde_json::json;
 use turbocat_application::PublishReport;
 use turbocat_domain::{
     agent::{Agent, AgentStatus},
     id::{AgentId, WorkflowId},
-    port::{IdGenerator, Queries, Store},
+    port::{ExecutionQueue, IdGenerator, Queries, Store},
     user::UserRole,
     workflow::{Workflow, WorkflowStatus},
 };
@@ -215,7 +216,7 @@ async fn who_only_runs_things_may_not_publish() {
 
     let refused = world.publish_as(caller, COUNT).await.unwrap_err();
 
-    assert_eq!(refused.to_string(), "this account may not publish");
+    assert_eq!(refused.to_string(), "this account, or its key, may not do what needs `agents:write`");
 }
 
 #[tokio::test]
@@ -235,4 +236,43 @@ async fn publishers_of_the_same_names_take_turns() {
         [a, b, c, d].iter().map(|done| done.as_ref().unwrap().published[1].version.get()).collect();
     versions.sort_unstable();
     assert_eq!(versions, [1, 2, 3, 4]);
+}
+
+const HOURLY: &str = "
+name: tick
+triggers: { schedule: { cron: '0 * * * *' } }
+steps:
+  - { key: pause, type: wait, config: { duration_ms: 1 } }
+";
+
+#[tokio::test]
+async fn a_schedule_begins_with_its_workflow_goes_on_with_the_next_version_and_ends_with_the_last() {
+    let world = World::new().await;
+    let due = async || world.store.next_due().await.unwrap().schedule;
+    let first = world.now() + TimeDelta::hours(1);
+
+    let report = world.publish(HOURLY).await.unwrap();
+    assert!(report.warnings.is_empty(), "{:?}", report.warnings);
+    assert_eq!(due().await, Some(first));
+
+    // The first tick was due and nobody has fired it: it is the next version's.
+    world.store.clock().advance_ms(2 * 3_600_000);
+    world.publish(&HOURLY.replace("0 * * * *", "0 0 1 1 *")).await.unwrap();
+    assert_eq!(due().await, Some(first));
+
+    world.publish(&HOURLY.replace("triggers: { schedule: { cron: '0 * * * *' } }\n", "")).await.unwrap();
+    assert_eq!(due().await, None);
+}
+
+#[tokio::test]
+async fn a_schedule_of_a_workflow_that_needs_an_input_is_refused() {
+    let world = World::new().await;
+    let input = |schema: &str| HOURLY.replace("name: tick\n", &format!("name: tick\ninput: {schema}\n"));
+
+    let problems = world.problems(&input("{ type: object, required: [topic] }")).await;
+
+    let found: Vec<_> = problems.iter().map(|found| (found.problem.code, found.problem.path.as_str())).collect();
+    assert_eq!(found, [("schedule_input", "triggers.schedule")]);
+    assert!(problems[0].problem.message.contains("topic"), "{}", problems[0].problem.message);
+    world.publish(&input("{ type: object, properties: { topic: { type: string } } }")).await.unwrap();
 }

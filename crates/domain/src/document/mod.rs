@@ -136,6 +136,14 @@ impl Document {
         &self.steps
     }
 
+    /// How many steps an execution of it counts: a container is one, with all that its bodies run.
+    #[must_use]
+    pub fn steps_total(&self) -> u32 {
+        let in_bodies: usize =
+            self.steps.iter().flat_map(|step| step.action.bodies()).map(|(_, keys)| keys.len()).sum();
+        u32::try_from(self.steps.len().saturating_sub(in_bodies)).unwrap_or(u32::MAX)
+    }
+
     /// What its steps call the agents that they run: names or ids.
     #[must_use]
     pub fn agent_names(&self) -> BTreeSet<String> {
@@ -159,11 +167,6 @@ impl Document {
                 self.settings.on_failure.is_some(),
                 "settings.on_failure",
                 "no workflow is started yet when this one fails",
-            ),
-            (
-                self.triggers.schedule.is_some(),
-                "triggers.schedule",
-                "schedules are not acted on yet: start it by hand or by the API",
             ),
             (self.triggers.webhook.is_some(), "triggers.webhook", "webhooks are not received yet: start it by the API"),
             (self.triggers.event.is_some(), "triggers.event", "events do not start workflows yet: start it by the API"),

@@ -74,7 +74,7 @@ fn what_is_not_acted_on_yet_is_told() {
 
     assert_eq!(
         paths(&parse(&valid())),
-        ["settings.concurrency", "settings.on_failure", "triggers.schedule", "triggers.webhook", "triggers.event"]
+        ["settings.concurrency", "settings.on_failure", "triggers.webhook", "triggers.event"]
     );
     assert!(paths(&parse(&of(&json!([agent("a", &[])])))).is_empty());
 }

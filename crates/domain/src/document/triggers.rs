@@ -3,9 +3,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{reader::Reader, writer::Writer};
+use super::{
+    reader::{Field, Reader, Sink},
+    writer::Writer,
+};
 use crate::{
     limits::CATCH_UP_AGE_MAX,
+    problem::Problems,
     value::{CronExpression, TimeZone, text_enum},
 };
 
@@ -146,8 +150,20 @@ impl Triggers {
 }
 
 impl Schedule {
-    const CATCHUP_WINDOW_S_DEFAULT: u32 = 3_600;
+    pub(crate) const CATCHUP_WINDOW_S_DEFAULT: u32 = 3_600;
     const JITTER_S_MAX: u32 = 3_600;
+
+    /// Reads a schedule by itself, as [`Self::write`] writes it.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with it.
+    pub fn parse(value: &Value) -> Result<Self, Problems> {
+        let sink = Sink::default();
+        let schedule = Field::root(value, &sink).object().and_then(Self::read);
+        let problems = sink.into_problems();
+        schedule.filter(|_| problems.is_empty()).ok_or(problems)
+    }
 
     fn read(reader: Reader<'_>) -> Option<Self> {
         let window_max = u32::try_from(CATCH_UP_AGE_MAX.num_seconds()).unwrap_or(u32::MAX);
@@ -172,7 +188,9 @@ impl Schedule {
         })
     }
 
-    fn write(&self) -> Value {
+    /// Writes it as it stands in a document: what is as it is by default is left out.
+    #[must_use]
+    pub fn write(&self) -> Value {
         let mut writer = Writer::default();
         writer.put("cron", &self.cron);
         writer.put_unless("timezone", &self.timezone, &TimeZone::default());

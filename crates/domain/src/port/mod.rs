@@ -1,8 +1,9 @@
 //! What the rules need of the world, as traits. Adapters carry the technology in their names.
 //!
 //! Reads go through [`Queries`], writes through a [`UnitOfWork`], the engine's own protocol through
-//! [`WorkerRepository`], [`ExecutionQueue`] and [`Journal`], each of whose methods is atomic by itself.
+//! [`WorkerRepository`], [`ExecutionQueue`], [`ScheduleRepository`] and [`Journal`], each of whose methods is atomic by itself.
 
+mod access;
 mod clock;
 mod error;
 mod journal;
@@ -11,10 +12,14 @@ mod queries;
 mod queue;
 mod repository;
 mod runner;
+mod schedule;
 mod schema;
 mod unit_of_work;
 mod worker;
 
+pub use access::{
+    AccessLedger, IdempotencyRepository, KeyUse, RateGrant, RateLimiter, RateRequest, SessionQueries, SessionRepository,
+};
 pub use clock::{Clock, IdGenerator};
 pub use error::{RepositoryError, Result};
 pub use journal::{
@@ -28,19 +33,24 @@ pub use queries::{
 };
 pub use queue::{
     CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail,
-    ExecutionQueue, NewEvent, NewExecution, StoredEvent,
+    ExecutionQueue, NewEvent, NewExecution, NextDue, StoredEvent,
 };
 pub use repository::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
     TemplateRepository, UserRepository, WorkflowRepository,
 };
 pub use runner::{AgentCall, AgentRunner, LogSink};
+pub use schedule::{
+    DueRequest, DueSchedule, DueSchedules, FireOutcome, Fired, FiredTick, Firing, ScheduleRepository,
+    ScheduledExecution,
+};
 pub use schema::{SchemaProblem, SchemaValidator};
 pub use unit_of_work::{Store, UnitOfWork};
 pub use worker::{LeaseGrant, NewWorker, Renewal, Takeover, WorkerRepository};
 
 #[cfg(any(test, feature = "mocks"))]
 pub use {
+    access::{MockAccessLedger, MockIdempotencyRepository, MockRateLimiter, MockSessionQueries, MockSessionRepository},
     clock::{MockClock, MockIdGenerator},
     journal::{MockCounterRepository, MockJournal, MockLogWriter},
     queries::{
@@ -53,6 +63,7 @@ pub use {
         MockExecutionRepository, MockTemplateRepository, MockUserRepository, MockWorkflowRepository,
     },
     runner::{MockAgentRunner, MockLogSink},
+    schedule::MockScheduleRepository,
     schema::MockSchemaValidator,
     unit_of_work::MockStore,
     worker::MockWorkerRepository,

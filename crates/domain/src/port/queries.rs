@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Page, PageRequest, Result};
+use super::{Page, PageRequest, Result, SessionQueries};
 use crate::{
     agent::{Agent, AgentStatus, AgentType},
     api_key::ApiKey,
@@ -47,6 +47,10 @@ pub struct AgentFilter {
     pub owner: Option<UserId>,
     /// What is public counts as everybody's.
     pub public_too: bool,
+    /// Only what is public.
+    pub public_only: bool,
+    /// Only this name.
+    pub name: Option<String>,
     /// Only this type.
     pub kind: Option<AgentType>,
     /// Only this status.
@@ -76,6 +80,10 @@ pub struct WorkflowFilter {
     pub owner: Option<UserId>,
     /// What is public counts as everybody's.
     pub public_too: bool,
+    /// Only what is public.
+    pub public_only: bool,
+    /// Only this name.
+    pub name: Option<String>,
     /// Only this status.
     pub status: Option<WorkflowStatus>,
     /// Only those with this tag.
@@ -130,6 +138,9 @@ pub trait ExecutionQueries: Send + Sync {
     async fn list(&self, filter: &ExecutionFilter, page: PageRequest) -> Result<Page<Execution>>;
     /// What its steps have recorded, in the order of `seq`.
     async fn step_records(&self, id: ExecutionId) -> Result<Vec<StepRecord>>;
+    /// What is new for who looks on: at most so many records that have ended, from a place in that order, and behind
+    /// them at most as many of those that run now. None has its output (a completed one has null).
+    async fn step_news(&self, id: ExecutionId, from_seq: u32, limit: u16) -> Result<Vec<StepRecord>>;
     /// A page of its log, oldest first.
     async fn logs(&self, id: ExecutionId, filter: &LogFilter, page: PageRequest) -> Result<Page<ExecutionLog>>;
 }
@@ -235,6 +246,8 @@ pub trait Queries: Send + Sync {
     fn deployments(&self) -> &dyn DeploymentQueries;
     /// The API keys.
     fn api_keys(&self) -> &dyn ApiKeyQueries;
+    /// The sessions.
+    fn sessions(&self) -> &dyn SessionQueries;
     /// The audit log.
     fn audit_logs(&self) -> &dyn AuditLogQueries;
 }

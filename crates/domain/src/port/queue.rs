@@ -80,6 +80,15 @@ pub struct ClaimRequest {
     pub limit: u32,
 }
 
+/// What becomes due next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NextDue {
+    /// When the next execution that nobody owns does; `None` when none waits.
+    pub execution: Option<DateTime<Utc>>,
+    /// When the next schedule does; `None` when there is none.
+    pub schedule: Option<DateTime<Utc>>,
+}
+
 /// What came in for an owned execution.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExecutionMail {
@@ -155,9 +164,9 @@ pub trait ExecutionQueue: Send + Sync {
     ///
     /// May be repeated after an unknown outcome: an execution with this id that stands already with the same
     /// workflow and user MUST be left as it is, whatever has become of it; so is a child that stands already
-    /// (same parent and path). What is missing of a batch that stands in part is inserted pending and claimable.
-    /// The time is then that of the first insert, and the owner MUST be said to have them only if it owns each of
-    /// them now. An id that stands with another workflow or user is
+    /// (same parent and path), and a child whose parent has ended is left out. What is missing of a batch that stands
+    /// in part is inserted pending and claimable. The time is then that of the first insert, and the owner MUST be
+    /// said to have them only if it owns each of them now. An id that stands with another workflow or user is
     /// [`RepositoryError::AlreadyExists`](super::RepositoryError::AlreadyExists).
     async fn insert(&self, executions: &[NewExecution], owner: Option<WorkerId>) -> Result<(DateTime<Utc>, bool)>;
 
@@ -178,8 +187,9 @@ pub trait ExecutionQueue: Send + Sync {
     /// Asks for the execution to be cancelled, and wakes who must do it.
     async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome>;
 
-    /// When the next execution that nobody owns becomes due, in the database's time; `None` when none waits.
-    async fn next_due(&self) -> Result<Option<DateTime<Utc>>>;
+    /// What becomes due next, in the database's time. Schedules are told of with it, so that a process without work
+    /// asks one question.
+    async fn next_due(&self) -> Result<NextDue>;
 }
 
 /// The events that executions wait for. An event MUST reach only executions of the user who sent it, be it for all

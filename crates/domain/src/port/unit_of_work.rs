@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 
 use super::{
-    AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository, Result,
-    TemplateRepository, UserRepository, WorkflowRepository,
+    AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
+    IdempotencyRepository, Result, SessionRepository, TemplateRepository, UserRepository, WorkflowRepository,
 };
 
 /// One transaction over all repositories. Dropping it without `commit` undoes everything; after any error it
@@ -25,6 +25,10 @@ pub trait UnitOfWork: Send {
     fn deployments(&mut self) -> &mut dyn DeploymentRepository;
     /// The API keys.
     fn api_keys(&mut self) -> &mut dyn ApiKeyRepository;
+    /// The sessions.
+    fn sessions(&mut self) -> &mut dyn SessionRepository;
+    /// The requests that may be sent again.
+    fn idempotency(&mut self) -> &mut dyn IdempotencyRepository;
     /// The audit log.
     fn audit_logs(&mut self) -> &mut dyn AuditLogRepository;
     /// Makes all changes durable.

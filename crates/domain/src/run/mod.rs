@@ -128,6 +128,12 @@ impl Run {
         Ok(transition.settle())
     }
 
+    /// Whether an attempt that was to be started still is: what the run took in since may have ended its step.
+    #[must_use]
+    pub fn wants(&self, step: StepAddress, attempt: u16) -> bool {
+        self.outcome.is_none() && self.expect_active(step, attempt).is_ok()
+    }
+
     /// How the run ended; `None` while it goes on.
     #[must_use]
     pub const fn outcome(&self) -> Option<&Outcome> {

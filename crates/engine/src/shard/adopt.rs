@@ -10,13 +10,7 @@ use turbocat_domain::{
     step_run::{SkipReason, StepError, StepOutcome, StepRecord},
 };
 
-use super::{
-    Shard, SlotKey,
-    commit::{Entry, Fact},
-    message::Message,
-    slot::Slot,
-    timers::Timer,
-};
+use super::{Shard, SlotKey, message::Message, slot::Slot, timers::Timer};
 use crate::plans::{self, LoadedWorkflow};
 
 impl Shard {
@@ -61,6 +55,7 @@ impl Shard {
             let life = Arc::clone(&self.life);
             self.life.core.tasks.spawn(async move {
                 let loaded = tokio::select! {
+                    biased;
                     () = life.lease.ended.cancelled() => return,
                     loaded = plans::load(&life.core, id) => loaded,
                 };
@@ -109,7 +104,7 @@ impl Shard {
         }
         self.perform(key, commands);
         if let Some(stop) = stop {
-            self.stop(key, stop);
+            self.stop(key, &stop);
         } else {
             // It may have been woken by what it waits for.
             self.request_read(key, false);
@@ -127,12 +122,11 @@ impl Shard {
         kept
     }
 
-    /// Lets a run take in a fact about itself, after those that are on their way.
-    pub(super) fn stop(&mut self, key: SlotKey, event: Event) {
-        let now = self.now;
-        if let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_live()) {
-            slot.unapplied += 1;
-            self.pending.push_back(Entry::Whole(Fact { slot: key, event, at: now }));
+    /// Lets a run take in a fact about itself.
+    pub(super) fn stop(&mut self, key: SlotKey, event: &Event) {
+        let goes_on = |slot: &Slot| slot.is_live() && slot.run.outcome().is_none();
+        if self.slots.get(key).is_some_and(goes_on) {
+            self.take_fact(key, event);
         }
     }
 
@@ -140,7 +134,7 @@ impl Shard {
         match self.index.get(&id).copied() {
             Some(key) => {
                 self.unpark(key);
-                self.stop(key, Event::CancelRequested);
+                self.stop(key, &Event::CancelRequested);
             }
             None => {
                 if let Some(arrival) = self.arrivals.values_mut().flatten().find(|arrival| arrival.id == id) {
@@ -154,7 +148,7 @@ impl Shard {
 
     pub(super) fn deadline_passed(&mut self, key: SlotKey) {
         self.unpark(key);
-        self.stop(key, Event::DeadlinePassed);
+        self.stop(key, &Event::DeadlinePassed);
     }
 }
 

@@ -9,10 +9,11 @@ use turbocat_domain::{
     port::AgentCall,
     run::{Report, StartStep, StepAddress},
 };
+use turbocat_planted::{Bug, is_planted};
 
 use super::{
     Shard, SlotKey,
-    commit::Entry,
+    lane::Entry,
     message::{ChildStarted, Ended, Message},
     slot::{Active, Child, Running},
 };
@@ -45,7 +46,7 @@ impl Shard {
         };
         let call = AgentCall {
             execution_id: slot.id,
-            path: start.path,
+            path: if is_planted(Bug::KeyOfAttempt) { format!("{}#{attempt}", start.path) } else { start.path },
             attempt,
             timeout_ms: agents::effective_timeout_ms(&agent, start.timeout_ms),
             inputs: agents::inputs_over_parameters(&agent, start.inputs),
@@ -90,6 +91,7 @@ impl Shard {
         let life = Arc::clone(&self.life);
         self.life.core.tasks.spawn(async move {
             let result = tokio::select! {
+                biased;
                 () = life.lease.ended.cancelled() => return,
                 result = children::start(&life.core, call) => result,
             };
@@ -171,7 +173,9 @@ impl Shard {
                 (runs && active.attempt() == young.attempt).then(|| slot.run.running_record(young.step)).flatten()
             });
             self.young.pop_front();
-            self.pending.extend(shown.map(|record| Entry::Record(Box::new(record))));
+            if let Some(record) = shown {
+                self.lanes.push(Entry::Record(Box::new(record)));
+            }
         }
     }
 }

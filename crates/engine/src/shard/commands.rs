@@ -1,10 +1,11 @@
 //! Doing what a run wants done.
 
 use turbocat_domain::run::{AwaitStep, Command, Report, StartStep, StepAddress, TransitionError};
+use turbocat_planted::{Bug, is_planted};
 
 use super::{
     Shard, SlotKey,
-    commit::{Entry, Fact},
+    lane::Entry,
     slot::{Active, Phase, Waiting},
 };
 use crate::children;
@@ -22,7 +23,7 @@ impl Shard {
                 Command::Start(start) => self.start(key, start),
                 Command::Wait(wait) => self.wait(key, wait),
                 Command::Interrupt { step } => self.interrupt(key, step),
-                Command::Record(record) => self.pending.push_back(Entry::Record(Box::new(record))),
+                Command::Record(record) => self.lanes.push(Entry::Record(Box::new(record))),
                 Command::Finish(outcome) => self.finish(key, outcome),
             }
         }
@@ -33,7 +34,7 @@ impl Shard {
             // Who takes the execution on will start it.
             return;
         }
-        if start.due > self.now {
+        if start.due > self.now && !is_planted(Bug::RetryEarly) {
             self.set_active(key, start.step, Active::Delayed(start));
         } else {
             self.start_now(key, start);
@@ -65,22 +66,16 @@ impl Shard {
         self.life.core.tasks.spawn(async move { children::cancel(&core, child).await });
     }
 
-    /// Makes a fact of a report, and hands it to the journal.
+    /// Makes a fact of a report, and takes it in.
     pub(super) fn take_in(&mut self, key: SlotKey, report: Report) {
         let now = self.now;
         let step = step_of(&report);
         let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_live()) else { return };
         match slot.run.interpret(report, now) {
             Ok(Some(event)) => {
-                slot.unapplied += 1;
-                let record = slot.run.record(&event, now);
-                let fact = Fact { slot: key, event, at: now };
-                self.pending.push_back(match record {
-                    Some(record) => Entry::Fact(Box::new(record), fact),
-                    None => Entry::Whole(fact),
-                });
                 // Nothing that comes later about this step counts.
                 self.take_active(key, step);
+                self.take_fact(key, &event);
             }
             Ok(None) => {}
             Err(TransitionError::Early) => {
@@ -93,7 +88,8 @@ impl Shard {
                 }
             }
             Err(refused) => {
-                tracing::warn!(execution.id = %slot.id, %refused, "a report was refused");
+                // It lost against another fact that is on its way.
+                tracing::debug!(execution.id = %slot.id, %refused, "a report came too late");
                 self.take_active(key, step);
             }
         }

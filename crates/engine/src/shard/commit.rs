@@ -1,84 +1,44 @@
 //! What goes to the journal, and what is done when it is durable.
 //!
-//! There is one batch under way at a time; what gathers meanwhile is the next.
+//! Each lane has one batch under way at a time; what gathers meanwhile is the next. When there is much to do, a batch
+//! takes half of it: the database commits the one while the runs of the other go on.
 
-use std::sync::{Arc, atomic::Ordering};
-
-use chrono::{DateTime, Utc};
-use serde_json::Value;
-use tokio::sync::OwnedMutexGuard;
-use turbocat_domain::{
-    id::ExecutionId,
-    port::{FinishedExecution, JournalBatch},
-    run::{Event, TransitionError},
-    step_run::{StepOutcome, StepRecord},
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
 };
 
-use super::{Shard, SlotKey};
+use tokio::sync::OwnedMutexGuard;
+use turbocat_domain::{
+    execution::TriggerType,
+    id::ExecutionId,
+    port::{JournalBatch, ParkedExecution},
+    run::{Command, Event},
+    step_run::StepRecord,
+};
+use turbocat_planted::{Bug, is_planted};
+
+use super::{
+    Shard, SlotKey,
+    lane::{Ack, Entry, Fact, InFlight, Lane},
+};
 use crate::journal_writer::Committed;
 
-/// A fact about a run that is to be applied.
-pub(super) struct Fact {
-    pub(super) slot: SlotKey,
-    pub(super) event: Event,
-    /// When it became known: what is recorded of it.
-    pub(super) at: DateTime<Utc>,
-}
-
-/// Something to be committed.
-pub(super) enum Entry {
-    /// A fact about a step: recorded first, then applied.
-    Fact(Box<StepRecord>, Fact),
-    /// A fact about a whole run: applied after those before it, stored with the run's end.
-    Whole(Fact),
-    /// A record for which nothing waits.
-    Record(Box<StepRecord>),
-    /// The end of an execution.
-    Finish {
-        /// Where it is held; `None` for one that never came into memory.
-        slot: Option<SlotKey>,
-        finished: Box<FinishedExecution>,
-    },
-}
-
-impl Entry {
-    /// Whether it is about this execution.
-    pub(super) fn is_about(&self, slot: SlotKey, id: ExecutionId) -> bool {
-        match self {
-            Self::Fact(_, fact) | Self::Whole(fact) => fact.slot == slot,
-            Self::Record(record) => record.execution_id == id,
-            Self::Finish { finished, .. } => finished.id == id,
+impl Shard {
+    /// Hands what has gathered to those writers of the journal that are idle.
+    pub(super) fn flush(&mut self) {
+        for lane in 0..self.lanes.count() {
+            self.flush_lane(lane);
         }
     }
-}
 
-/// What is done when a batch is durable.
-enum Ack {
-    Apply(Fact),
-    Finished { slot: Option<SlotKey>, id: ExecutionId },
-    Parked(SlotKey, DateTime<Utc>),
-}
-
-/// A batch that is being committed.
-pub(super) struct InFlight {
-    acks: Vec<Ack>,
-    /// Held if something is being parked: nothing is claimed meanwhile.
-    parking: Option<OwnedMutexGuard<()>>,
-}
-
-impl InFlight {
-    /// Whether something is being parked.
-    pub(super) const fn parks(&self) -> bool {
-        self.parking.is_some()
-    }
-}
-
-impl Shard {
-    /// Hands what has gathered to the journal's writer, if that is idle.
-    pub(super) fn flush(&mut self) {
-        while self.in_flight.is_none() {
-            let (mut batch, mut acks) = self.gather();
-            let parking = self.gather_parks(&mut batch, &mut acks);
+    fn flush_lane(&mut self, number: usize) {
+        let bytes_max = self.life.core.options.batch_bytes_max;
+        loop {
+            let rows_max = self.batch_rows_max(number);
+            let Some(lane) = self.lanes.get(number).filter(|lane| lane.is_idle()) else { return };
+            let (mut batch, mut acks) = lane.gather(rows_max, bytes_max);
+            let parking = self.gather_parks(number, &mut batch, &mut acks);
             if batch.is_empty() && acks.is_empty() {
                 return;
             }
@@ -87,53 +47,50 @@ impl Shard {
                 for ack in acks {
                     self.acknowledge(ack);
                 }
-                continue;
-            }
-            self.in_flight = Some(InFlight { acks, parking });
-            if self.journal.send(batch).is_err() {
-                // The writer has gone with the lease, which the loop is about to see.
-                return;
+            } else if let Some(lane) = self.lanes.get(number) {
+                return lane.send(batch, InFlight { acks, parking });
             }
         }
     }
 
-    /// Takes what has gathered, as much as one batch holds.
-    fn gather(&mut self) -> (JournalBatch, Vec<Ack>) {
-        let (records_max, bytes_max) =
-            (self.life.core.options.batch_records_max, self.life.core.options.batch_bytes_max);
-        let (mut batch, mut acks, mut bytes) = (JournalBatch::default(), Vec::new(), 0);
-        while batch.records.len() + batch.finished.len() < records_max
-            && bytes < bytes_max
-            && let Some(entry) = self.pending.pop_front()
-        {
-            match entry {
-                Entry::Fact(record, fact) => {
-                    bytes += weight_of(&record);
-                    batch.records.push(*record);
-                    acks.push(Ack::Apply(fact));
-                }
-                Entry::Whole(fact) => acks.push(Ack::Apply(fact)),
-                Entry::Record(record) => {
-                    bytes += weight_of(&record);
-                    batch.records.push(*record);
-                }
-                Entry::Finish { slot, finished } => {
-                    bytes += weight(&finished.output);
-                    acks.push(Ack::Finished { slot, id: finished.id });
-                    batch.finished.push(*finished);
-                }
-            }
+    /// How many rows the next batch takes: half of what is going on, or all if that is little.
+    fn batch_rows_max(&mut self, lane: usize) -> usize {
+        const WORTH_HALVING: usize = 512;
+        let (most, lanes) = (self.life.core.options.batch_records_max, self.lanes.count().max(1));
+        let pending = self.lanes.get(lane).map_or(0, |lane| lane.len());
+        let going_on = pending + self.running / lanes;
+        if going_on < WORTH_HALVING { most } else { most.min(going_on.div_ceil(2)) }
+    }
+
+    /// Hands the next batch over before what follows from the last one is done: the database need not wait for that.
+    fn flush_ahead(&mut self, lane: usize) {
+        // A batch of nothing but facts about whole runs would be acknowledged at once, before the last one.
+        if self.lanes.get(lane).is_some_and(|lane| lane.has_rows()) {
+            self.flush_lane(lane);
         }
-        (batch, acks)
     }
 
     /// Takes what is to be parked, unless mail is being taken or executions are being claimed.
-    fn gather_parks(&mut self, batch: &mut JournalBatch, acks: &mut Vec<Ack>) -> Option<OwnedMutexGuard<()>> {
+    fn gather_parks(
+        &mut self,
+        lane: usize,
+        batch: &mut JournalBatch,
+        acks: &mut Vec<Ack>,
+    ) -> Option<OwnedMutexGuard<()>> {
         if self.parks.is_empty() || self.draining || !self.mailbox.allows_parking() {
             return None;
         }
         let nothing_is_claimed = Arc::clone(&self.life.hints.hand_over).try_lock_owned().ok()?;
-        let parks = std::mem::take(&mut self.parks);
+        // Records that did not fit into this batch go before: once a run is parked, anybody may own it.
+        let behind = self.lanes.get(lane).map(|lane| lane.recorded()).unwrap_or_default();
+        let stays =
+            |(_, parked): &(SlotKey, ParkedExecution)| self.lanes.of(parked.id) != lane || behind.contains(&parked.id);
+        let (kept, parks): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            std::mem::take(&mut self.parks).into_iter().partition(stays);
+        self.parks = kept;
+        if parks.is_empty() {
+            return None;
+        }
         acks.extend(parks.iter().map(|(key, parked)| Ack::Parked(*key, parked.wake_at)));
         batch.parked.extend(parks.into_values());
         Some(nothing_is_claimed)
@@ -141,8 +98,11 @@ impl Shard {
 
     /// A batch is durable: what it holds is true from now on.
     pub(super) fn committed(&mut self, committed: &Committed) {
-        let Committed { batch, refused } = committed;
-        let Some(in_flight) = self.in_flight.take() else { return };
+        let Committed { lane, batch, refused } = committed;
+        let Some(in_flight) = self.lanes.get(*lane).and_then(Lane::take_in_flight) else { return };
+        if refused.is_empty() {
+            self.flush_ahead(*lane);
+        }
         let stands = |id: &ExecutionId| refused.is_empty() || !refused.contains(id);
         self.life.core.watchers.publish(
             batch.records.iter().filter(|record| stands(&record.execution_id)),
@@ -168,6 +128,10 @@ impl Shard {
         if !batch.finished.is_empty() || batch.records.iter().any(|record| record.agent_id.is_some()) {
             self.life.uncounted.store(true, Ordering::Release);
         }
+        if batch.finished.iter().any(|finished| self.is_scheduled(finished.id)) {
+            // A tick may wait for it.
+            self.life.timetable.look();
+        }
         for (parent, _) in batch.finished.iter().filter_map(|finished| finished.parent.as_ref()) {
             if self.index.contains_key(parent) {
                 self.mailbox.is_wanted = true;
@@ -181,16 +145,21 @@ impl Shard {
         }
     }
 
+    fn is_scheduled(&self, id: ExecutionId) -> bool {
+        let slot = self.index.get(&id).and_then(|key| self.slots.get(*key));
+        slot.is_some_and(|slot| slot.run.context().trigger_type == TriggerType::Scheduled)
+    }
+
     fn id_of(&self, ack: &Ack) -> Option<ExecutionId> {
         match ack {
             Ack::Finished { id, .. } => Some(*id),
-            Ack::Apply(Fact { slot, .. }) | Ack::Parked(slot, _) => self.slots.get(*slot).map(|slot| slot.id),
+            Ack::Fact(Fact { slot, .. }) | Ack::Parked(slot, _) => self.slots.get(*slot).map(|slot| slot.id),
         }
     }
 
     fn acknowledge(&mut self, ack: Ack) {
         match ack {
-            Ack::Apply(fact) => self.apply(&fact),
+            Ack::Fact(fact) => self.is_durable(fact),
             Ack::Finished { slot: Some(key), .. } => {
                 self.remove_slot(key);
             }
@@ -202,37 +171,49 @@ impl Shard {
         }
     }
 
-    fn apply(&mut self, fact: &Fact) {
-        let Some(slot) = self.slots.get_mut(fact.slot) else { return };
-        slot.unapplied = slot.unapplied.saturating_sub(1);
-        match slot.run.apply(&fact.event, fact.at) {
-            Ok(commands) => {
-                self.perform(fact.slot, commands);
-                self.settle(fact.slot);
+    /// Takes a fact in. The run goes on from it at once, and what is only stored goes to the journal with it; what is
+    /// to be done waits until it is durable.
+    pub(super) fn take_fact(&mut self, key: SlotKey, event: &Event) {
+        let now = self.now;
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let record = slot.run.record(event, now);
+        let commands = match slot.run.apply(event, now) {
+            Ok(commands) => commands,
+            Err(refused) => {
+                tracing::error!(execution.id = %slot.id, ?event, %refused, "a run refuses a fact about itself");
+                return;
             }
-            Err(TransitionError::Unknown) => {
-                tracing::error!(execution.id = %slot.id, event = ?fact.event, "a run does not know its own step");
-            }
-            // It lost against another: its step was cancelled while its record was on its way.
-            Err(late) => tracing::debug!(execution.id = %slot.id, %late, "a fact came too late"),
+        };
+        let (stored, mut then): (Vec<_>, Vec<_>) = commands
+            .into_iter()
+            .partition(|command| matches!(command, Command::Record(_)) || is_planted(Bug::SuccessorBeforeCommit));
+        // An end with nothing else to be done is only stored, too.
+        let only_ends = slot.held == 0 && matches!(then.as_slice(), [Command::Finish(_)]);
+        let end = if only_ends { then.pop() } else { None };
+        self.queue_fact(key, record, stored, then);
+        if let Some(Command::Finish(outcome)) = end {
+            self.finish(key, outcome);
         }
     }
-}
 
-fn weight_of(record: &StepRecord) -> usize {
-    const ROW: usize = 200;
-    match &record.outcome {
-        StepOutcome::Completed(output) => ROW + weight(output),
-        _ => ROW,
+    fn queue_fact(&mut self, key: SlotKey, record: Option<StepRecord>, stored: Vec<Command>, then: Vec<Command>) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        slot.unacknowledged += 1;
+        slot.held += u32::from(!then.is_empty());
+        let (id, fact) = (slot.id, Fact { slot: key, then });
+        self.lanes.push(match record {
+            Some(record) => Entry::Fact(Box::new(record), fact),
+            None => Entry::Whole(id, fact),
+        });
+        self.perform(key, stored);
     }
-}
 
-/// Roughly how many bytes a value has.
-fn weight(value: &Value) -> usize {
-    match value {
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(weight).sum::<usize>() + 8,
-        Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + weight(value)).sum::<usize>() + 8,
-        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
+    fn is_durable(&mut self, fact: Fact) {
+        let Fact { slot: key, then } = fact;
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        slot.unacknowledged = slot.unacknowledged.saturating_sub(1);
+        slot.held = slot.held.saturating_sub(u32::from(!then.is_empty()));
+        self.perform(key, then);
+        self.settle(key);
     }
 }

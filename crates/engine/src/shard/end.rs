@@ -13,8 +13,9 @@ use turbocat_domain::{
     run::{Command, Event, Outcome},
     step_run::{StepError, StepOutcome, StepRecord},
 };
+use turbocat_planted::{Bug, is_planted};
 
-use super::{Message, Shard, SlotKey, commit::Entry, slot::Phase};
+use super::{Message, Shard, SlotKey, lane::Entry, slot::Phase};
 use crate::children;
 
 impl Shard {
@@ -34,7 +35,7 @@ impl Shard {
             steps_failed: outcome.steps_failed,
             started_at: slot.started_at,
             completed_at: now.max(slot.started_at),
-            parent: slot.parent.clone(),
+            parent: slot.parent.clone().filter(|_| !is_planted(Bug::ParentNotWoken)),
         };
         slot.end = Some(Box::new(finished));
         self.hand_over_end(key);
@@ -54,7 +55,7 @@ impl Shard {
                 });
             }
         } else if let Some(finished) = slot.end.take() {
-            self.pending.push_back(Entry::Finish { slot: Some(key), finished });
+            self.lanes.push(Entry::Finish { slot: Some(key), finished });
         }
     }
 
@@ -99,7 +100,7 @@ impl Shard {
 
     /// Hands the end of an execution that was never in memory to the journal.
     pub(super) fn end_refused(&mut self, finished: Box<FinishedExecution>) {
-        self.pending.push_back(Entry::Finish { slot: None, finished });
+        self.lanes.push(Entry::Finish { slot: None, finished });
     }
 
     /// Storage refuses what a run wants committed: it ends with that error, and nothing else of it is written.
@@ -123,7 +124,7 @@ impl Shard {
             }
         }
         self.parks.remove(&key);
-        self.pending.retain(|entry| !entry.is_about(key, id));
+        self.lanes.forget(id);
         let outcome = self.slots.get(key).and_then(|slot| slot.run.outcome().cloned());
         if let Some(outcome) = outcome {
             let output = Value::Null;

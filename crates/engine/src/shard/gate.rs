@@ -40,6 +40,10 @@ impl Shard {
     /// Starts an attempt whose time has come, as soon as its agent is known and may run once more.
     pub(super) fn start_now(&mut self, key: SlotKey, start: StartStep) {
         let step = start.step;
+        if !self.slots.get(key).is_some_and(|slot| slot.run.wants(step, start.attempt)) {
+            // A fact on its way to storage has ended it since. The owner before may have started a child for it.
+            return self.leaves_children(key);
+        }
         let Some(gate) = self.gates.get_mut(&start.agent_id) else {
             return self.await_agent(key, start);
         };
@@ -96,6 +100,7 @@ impl Shard {
             let life = Arc::clone(&self.life);
             self.life.core.tasks.spawn(async move {
                 let loaded = tokio::select! {
+                    biased;
                     () = life.lease.ended.cancelled() => return,
                     loaded = agents::load(&life.core, id) => loaded,
                 };

@@ -14,10 +14,10 @@ use turbocat_domain::{
     port::{EndedChild, ExecutionMail, RepositoryError},
     run::{AwaitedEvent, Report, StepAddress},
 };
+use turbocat_planted::{Bug, is_planted};
 
 use super::{
     Shard, SlotKey,
-    commit::InFlight,
     message::{Message, ReadReply, Signals},
     slot::Active,
 };
@@ -83,7 +83,7 @@ impl Shard {
             return;
         }
         self.mailbox.is_wanted = !self.index.is_empty() || !self.arrivals.is_empty();
-        if !self.mailbox.is_wanted || self.in_flight.as_ref().is_some_and(InFlight::parks) {
+        if !self.mailbox.is_wanted || self.lanes.are_parking() {
             return;
         }
         self.mailbox.is_wanted = false;
@@ -109,7 +109,7 @@ impl Shard {
             }
         };
         for letter in mail {
-            if letter.cancel_requested {
+            if letter.cancel_requested && !is_planted(Bug::MailLost) {
                 self.cancel(letter.id);
             }
             if let Some(key) = self.index.get(&letter.id).copied() {
@@ -189,7 +189,7 @@ impl Shard {
     }
 
     fn children_ended(&mut self, children: Vec<(ExecutionId, EndedChild)>) {
-        let mut by_parent: HashMap<ExecutionId, Vec<EndedChild>> = HashMap::new();
+        let mut by_parent: BTreeMap<ExecutionId, Vec<EndedChild>> = BTreeMap::new();
         for (parent, child) in children {
             by_parent.entry(parent).or_default().push(child);
         }
@@ -222,6 +222,7 @@ impl Shard {
 /// Looks up what runs wait for. `None` if the life ended meanwhile.
 async fn read_all(life: &Arc<Life>, reads: BTreeMap<SlotKey, Read>) -> Option<ReadReply> {
     tokio::select! {
+        biased;
         () = life.lease.ended.cancelled() => None,
         reply = look_up(&life.core, reads) => Some(reply),
     }

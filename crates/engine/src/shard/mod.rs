@@ -1,12 +1,15 @@
 //! The shard: one task that holds all runs of a worker and does what they want done.
 //!
 //! It is told of everything by messages: no lock and no task per run. What an agent answered is interpreted,
-//! recorded and handed to the journal's writer; when that says that it is durable, it is applied, and what follows
-//! from it is done. Agents, look-ups and commits run in other tasks; the shard itself never waits for storage.
+//! recorded, applied and handed to the journal's writer, with the records (and the end) that follow from it; when the
+//! writer says that it is durable, what else follows is done. A run in memory may so be ahead of storage by what is in
+//! flight, and nobody outside has seen anything of that. Agents, look-ups and commits run in other tasks; the shard
+//! itself never waits for storage.
 //!
 //! # Invariants
 //!
-//! 1. A fact is applied after it is durable, and the facts of a run are applied in the order of their records.
+//! 1. Nothing that follows from a fact is done, but stored with it, before it is durable; the facts of a run are applied
+//!    in the order of their records.
 //! 2. The end of an execution is committed with or after all its records.
 //! 3. While mail is being taken nothing is parked, and while something is being parked no mail is taken: news of an
 //!    execution that leaves memory is never taken from it.
@@ -21,6 +24,7 @@ mod commands;
 mod commit;
 mod end;
 mod gate;
+mod lane;
 mod mail;
 mod message;
 mod park;
@@ -48,8 +52,8 @@ use turbocat_domain::{
 pub(crate) use self::message::Message;
 use self::{
     attempts::Young,
-    commit::{Entry, InFlight},
     gate::Gate,
+    lane::Lanes,
     mail::{Mailbox, Reads},
     slab::{Slab, SlotKey},
     slot::{Active, Slot},
@@ -61,7 +65,6 @@ use crate::{lease::LeaseEnd, life::Life};
 pub(crate) struct Shard {
     life: Arc<Life>,
     inbox: UnboundedReceiver<Message>,
-    journal: UnboundedSender<JournalBatch>,
     slots: Slab<Slot>,
     index: HashMap<ExecutionId, SlotKey>,
     /// Executions whose workflow is being loaded.
@@ -72,11 +75,10 @@ pub(crate) struct Shard {
     timers: Timers,
     /// Attempts that have no record yet, the oldest first.
     young: VecDeque<Young>,
-    /// What is to be committed, in order.
-    pending: VecDeque<Entry>,
+    /// What is to be committed, and being committed.
+    lanes: Lanes,
     /// What is to be parked.
     parks: BTreeMap<SlotKey, ParkedExecution>,
-    in_flight: Option<InFlight>,
     mailbox: Mailbox,
     reads: Reads,
     /// Executions with a cancel that was taken before they arrived.
@@ -92,13 +94,12 @@ impl Shard {
     pub(crate) fn new(
         life: Arc<Life>,
         inbox: UnboundedReceiver<Message>,
-        journal: UnboundedSender<JournalBatch>,
+        journals: Vec<UnboundedSender<JournalBatch>>,
     ) -> Self {
         Self {
             now: life.core.clock.now(),
             life,
             inbox,
-            journal,
             slots: Slab::default(),
             index: HashMap::new(),
             arrivals: HashMap::new(),
@@ -106,9 +107,8 @@ impl Shard {
             unloaded: HashMap::new(),
             timers: Timers::default(),
             young: VecDeque::new(),
-            pending: VecDeque::new(),
+            lanes: Lanes::new(journals),
             parks: BTreeMap::new(),
-            in_flight: None,
             mailbox: Mailbox::default(),
             reads: Reads::default(),
             cancelled_early: BTreeSet::new(),
@@ -141,10 +141,22 @@ impl Shard {
             self.fire_timers();
             self.show_what_runs();
             self.take_mail();
+            self.await_answers().await;
             self.flush();
             if self.draining && self.is_drained() {
                 return;
             }
+        }
+    }
+
+    /// Lets agents answer that need nothing but their turn: what they answer shares the commit of what is there already.
+    async fn await_answers(&mut self) {
+        if self.running == 0 || !self.lanes.can_commit() {
+            return;
+        }
+        tokio::task::yield_now().await;
+        while let Ok(message) = self.inbox.try_recv() {
+            self.handle(message);
         }
     }
 
@@ -170,10 +182,12 @@ impl Shard {
         }
     }
 
-    /// All executions that this worker knows to own.
+    /// All executions that this worker knows to own, in their order.
     fn known(&self) -> Vec<ExecutionId> {
         let arriving = self.arrivals.values().flatten().map(|claimed| claimed.id);
-        self.index.keys().copied().chain(arriving).collect()
+        let mut known: Vec<_> = self.index.keys().copied().chain(arriving).collect();
+        known.sort_unstable();
+        known
     }
 
     /// When there is something to do without a message.
@@ -205,7 +219,7 @@ impl Shard {
                 self.take_all_active(key);
             }
         }
-        self.running == 0 && self.pending.is_empty() && self.in_flight.is_none()
+        self.running == 0 && self.lanes.are_empty()
     }
 
     /// Forgets an execution and gives its place back.

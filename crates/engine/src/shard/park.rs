@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use turbocat_domain::port::{ParkedExecution, WaitRecord};
+use turbocat_planted::{Bug, is_planted};
 
 use super::{
     Shard, SlotKey, Timer,
@@ -133,7 +134,7 @@ impl Slot {
             Active::Waiting(waiting) => Some(waiting),
             _ => None,
         });
-        waiting.filter_map(Waiting::record).collect()
+        waiting.filter(|_| !is_planted(Bug::WaitForgotten)).filter_map(Waiting::record).collect()
     }
 }
 

@@ -33,8 +33,10 @@ pub(super) struct Slot {
     pub(super) events_read_at: Option<DateTime<Utc>>,
     /// Whether a timer is set to look again.
     pub(super) is_rechecked: bool,
-    /// Facts that are recorded and not applied yet.
-    pub(super) unapplied: u32,
+    /// Facts that it has taken in and that are not known to be durable.
+    pub(super) unacknowledged: u32,
+    /// How many of them something is to be done after.
+    pub(super) held: u32,
     /// Look-ups of what it waits for that are under way.
     pub(super) reading: u32,
     /// Children of it that have ended.
@@ -163,7 +165,8 @@ impl Slot {
             event_waits: 0,
             events_read_at: None,
             is_rechecked: false,
-            unapplied: 0,
+            unacknowledged: 0,
+            held: 0,
             reading: 0,
             children_ended: 0,
             children_starting: 0,
@@ -208,7 +211,7 @@ impl Slot {
 
     /// Whether only waits, delays and children are going on.
     pub(super) fn only_waits(&self) -> bool {
-        self.busy == 0 && self.unapplied == 0 && self.reading == 0 && !self.active.is_empty()
+        self.busy == 0 && self.unacknowledged == 0 && self.reading == 0 && !self.active.is_empty()
     }
 
     /// Whether it waits for events.

@@ -219,3 +219,30 @@ async fn the_kill_of_an_engine_stops_its_agents() {
 
     assert_eq!(runner.ledger()[0].state, CallState::Dropped);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_next_owner_starts_no_branch_that_a_timer_has_ended_meanwhile() {
+    let mut world = World::new().await;
+    let steps = json!([
+        { "key": "race", "type": "parallel",
+          "config": { "branches": { "agent": ["slow"], "timer": ["soon"] }, "wait_for": "any" } },
+        { "key": "slow", "type": "agent" },
+        { "key": "soon", "type": "wait", "config": { "duration_ms": 3_000 } },
+    ]);
+    let workflow = world.workflow(json!({ "name": "race", "steps": steps })).await;
+    let runner = ScriptedRunner::new().path("race.agent.slow", |_| Answer::Hang);
+    let one = world.engine(runner.clone()).await;
+    let id = world.start(&one.handle(), workflow, json!({})).await;
+    pass(1_000).await;
+    assert_eq!(runner.ledger().len(), 1);
+    drop(one);
+    // Nobody is there when the timer is due: the next owner has it fire before it knows the agent, and knows the agent
+    // before that is durable.
+    pass(20_000).await;
+    world.store.commit_ms.store(100, Ordering::SeqCst);
+    let two = world.engine(runner.clone()).await;
+    world.completed(id).await;
+
+    assert_eq!(runner.ledger().len(), 1, "the step was over when it could have been started again");
+    drop(two);
+}

@@ -13,6 +13,7 @@ mod flows;
 mod life_cycle;
 mod load;
 mod observed;
+mod schedules;
 mod simulation;
 mod storage;
 mod waits;

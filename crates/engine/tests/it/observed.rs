@@ -16,9 +16,10 @@ use turbocat_domain::{
     execution_log::ExecutionLog,
     id::{ExecutionId, WorkerId},
     port::{
-        CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, EndedChild, EventQueries,
-        ExecutionMail, ExecutionQueue, Journal, JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker,
-        Queries, Renewal, RepositoryError, Result, StoredEvent, Takeover, WorkerRepository,
+        CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
+        EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
+        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Queries, Renewal, RepositoryError, Result,
+        ScheduleRepository, StoredEvent, Takeover, WorkerRepository,
     },
 };
 use turbocat_testkit::{
@@ -166,9 +167,22 @@ impl ExecutionQueue for Observed {
         self.store.request_cancel(id).await
     }
 
-    async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+    async fn next_due(&self) -> Result<NextDue> {
         self.enter("queue.next_due")?;
         self.store.next_due().await
+    }
+}
+
+#[async_trait]
+impl ScheduleRepository for Observed {
+    async fn due(&self, request: DueRequest) -> Result<DueSchedules> {
+        self.enter("schedule.due")?;
+        self.store.due(request).await
+    }
+
+    async fn fire(&self, worker: WorkerId, firings: &[Firing]) -> Result<FireOutcome> {
+        self.enter("schedule.fire")?;
+        self.store.fire(worker, firings).await
     }
 }
 

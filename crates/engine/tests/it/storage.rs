@@ -176,3 +176,27 @@ async fn what_storage_refuses_for_good_costs_one_execution() {
     pass(100).await;
     assert_eq!(engine.handle().held(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn all_that_is_recorded_of_a_run_is_written_before_it_is_parked() {
+    const CONDITIONS: usize = 6;
+    let mut world = World::new().await;
+    let mut steps: Vec<Value> = (0..CONDITIONS)
+        .map(|n| json!({ "key": format!("c{n}"), "type": "condition", "config": { "if": "true" } }))
+        .collect();
+    steps.push(json!({ "key": "go", "type": "wait", "config": { "event": { "name": "go" } } }));
+    let workflow = world.workflow(json!({ "name": "parked", "steps": steps })).await;
+    let options = turbocat_engine::EngineOptions { batch_records_max: 1, ..World::options("small batches") };
+    let engine = turbocat_engine::Engine::start(options, world.ports(ScriptedRunner::new())).await.unwrap();
+    world.store.commit_ms.store(100, Ordering::SeqCst);
+    let id = world.start(&engine.handle(), workflow, json!({})).await;
+    for _ in 0..600 {
+        if world.store.memory.owner_of(id).is_none() {
+            break;
+        }
+        pass(10).await;
+    }
+
+    assert_eq!(world.store.memory.owner_of(id), None, "it is parked");
+    assert_eq!(world.records(id).await.len(), CONDITIONS);
+}

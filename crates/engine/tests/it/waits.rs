@@ -48,6 +48,32 @@ async fn a_long_wait_leaves_memory_and_wakes_on_time_never_early() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn waits_that_another_process_left_end_on_time_one_close_behind_the_other() {
+    let mut world = World::new().await;
+    let workflow = world.workflow(waiting("left", &json!({ "duration_ms": 60_000 }))).await;
+    let before = world.engine(ScriptedRunner::new()).await;
+    world.store.commit_ms.store(3, std::sync::atomic::Ordering::SeqCst);
+    let mut ids = Vec::new();
+    for n in 0..50 {
+        ids.push(world.start(&before.handle(), workflow, json!({})).await);
+        pass(n * 5 % 13).await;
+    }
+    pass(5_000).await;
+    before.drain(Duration::ZERO).await;
+    let _after = world.engine(ScriptedRunner::new()).await;
+
+    let mut latest = TimeDelta::zero();
+    for id in ids {
+        let execution = world.completed(id).await;
+        let took = execution.completed_at.unwrap() - execution.started_at.unwrap();
+        assert!(took >= TimeDelta::seconds(60), "{took}");
+        latest = latest.max(took - TimeDelta::seconds(60));
+    }
+    println!("the latest of 50 was {} ms late", latest.num_milliseconds());
+    assert!(latest < TimeDelta::milliseconds(50), "{latest}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_beside_running_steps_stays_in_memory() {
     let mut world = World::new().await;
     let mut document = waiting("beside", &json!({ "duration_ms": 60_000 }));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use turbocat_domain::{
     agent::{Agent, AgentType},
     execution::{Execution, ExecutionStatus},
-    id::{ExecutionId, UserId, WorkflowId},
+    id::{AgentId, ExecutionId, UserId, WorkflowId},
     port::{
         AgentRunner, ExecutionAcceptor, ExecutionQueue, IdGenerator, NewEvent, NewExecution, SchemaProblem,
         SchemaValidator, Store,
@@ -48,7 +48,7 @@ pub(crate) struct World {
     pub(crate) ids: Arc<SequentialIds>,
     pub(crate) user: UserId,
     agents: BTreeMap<String, Agent>,
-    workflows: BTreeMap<WorkflowId, Workflow>,
+    pub(crate) workflows: BTreeMap<WorkflowId, Workflow>,
 }
 
 impl World {
@@ -97,7 +97,8 @@ impl World {
         }
         let rows: Vec<WorkflowStep> =
             (0..).zip(&*steps).map(|(position, step)| self.row(&blank, position, step)).collect();
-        let workflow = Workflow { name, definition: document, ..blank };
+        let schedule_enabled = document["triggers"]["schedule"].is_object();
+        let workflow = Workflow { name, definition: document, schedule_enabled, ..blank };
         let mut work = self.store.memory.begin().await.unwrap();
         work.workflows().insert(&workflow, &rows).await.unwrap();
         work.commit().await.unwrap();
@@ -118,6 +119,11 @@ impl World {
         WorkflowStep { agent_id, ..WorkflowStep::new(new, workflow.created_at) }
     }
 
+    /// All agents.
+    pub(crate) fn agent_ids(&self) -> Vec<AgentId> {
+        self.agents.values().map(|agent| agent.id).collect()
+    }
+
     /// An execution to be accepted.
     pub(crate) fn execution(&self, workflow: WorkflowId, input: Value) -> NewExecution {
         NewExecution { input, ..a_new_execution(self.ids.as_ref(), &self.workflows[&workflow]) }
@@ -132,6 +138,7 @@ impl World {
         Ports {
             workers: self.store.clone(),
             queue: self.store.clone(),
+            schedules: self.store.clone(),
             journal: self.store.clone(),
             events: self.store.clone(),
             logs: self.store.clone(),

@@ -1,3 +1,13 @@
 //! The routes, one file a resource.
 
+pub(crate) mod agent;
+pub(crate) mod document;
+pub(crate) mod execution;
+pub(crate) mod execution_events;
 pub(crate) mod health;
+pub(crate) mod key;
+mod publish;
+mod query;
+pub(crate) mod session;
+pub(crate) mod user;
+pub(crate) mod workflow;

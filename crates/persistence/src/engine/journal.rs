@@ -1,6 +1,7 @@
 //! The journal: one statement a batch, under the fence of its worker.
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement};
 use turbocat_domain::{
     id::WorkerId,
@@ -11,7 +12,7 @@ use super::journal_rows::{awaited_names, rows};
 use crate::{
     convert::Read,
     error::ErrorContext,
-    sql,
+    sql::{self, Care},
     store::PgStore,
     transaction::{begin, commit, detached},
 };
@@ -19,8 +20,9 @@ use crate::{
 const ENTITY: &str = "journal";
 
 #[derive(FromQueryResult)]
-struct FenceRow {
+struct AnswerRow {
     is_alive: bool,
+    is_complete: bool,
 }
 
 #[async_trait]
@@ -29,27 +31,55 @@ impl Journal for PgStore {
         name = "db.journal.commit", level = "debug", skip_all, fields(worker.id = %worker), err(level = "debug")
     )]
     async fn commit(&self, worker: WorkerId, batch: &JournalBatch) -> Result<CommitOutcome> {
-        let statement = sql::commit_journal(worker.as_uuid(), rows(batch)?);
+        const REPEATS_MAX: u32 = 3;
         let names = awaited_names(batch);
-        match self.write(&statement, &names).await {
-            // An execution or a step was deleted while the statement ran. It is not there for the next one.
-            Err(RepositoryError::BrokenReference { .. }) => self.write(&statement, &names).await,
-            outcome => outcome,
+        let statement = |care| Ok::<_, RepositoryError>(sql::commit_journal(worker.as_uuid(), rows(batch)?, care));
+        if !may_stand(batch) {
+            match self.write(statement(Care::Plain)?, &names).await {
+                Ok(Some(outcome)) => return Ok(outcome),
+                // Something is not as it mostly is.
+                Ok(None) => {}
+                Err(error) if met_another(&error) => {}
+                Err(error) => return Err(error),
+            }
         }
+        let careful = statement(Care::Careful)?;
+        let mut outcome = self.write(careful.clone(), &names).await;
+        for _ in 0..REPEATS_MAX {
+            if !outcome.as_ref().is_err_and(met_another) {
+                break;
+            }
+            outcome = self.write(careful.clone(), &names).await;
+        }
+        Ok(outcome?.unwrap_or(CommitOutcome::Fenced))
     }
 }
 
+/// While the statement ran, an execution or a step was deleted, or the same batch was committed by a session whose
+/// answer was lost. The next one sees that.
+const fn met_another(error: &RepositoryError) -> bool {
+    matches!(error, RepositoryError::BrokenReference { .. } | RepositoryError::AlreadyExists { .. })
+}
+
+/// Whether a record of the batch probably stands already as one that runs: then it is not worth to hope.
+fn may_stand(batch: &JournalBatch) -> bool {
+    /// What runs that long has a record, mostly.
+    const SHOWN_AFTER: TimeDelta = TimeDelta::milliseconds(200);
+    batch.records.iter().any(|record| record.ended_at.is_some_and(|ended| ended - record.started_at >= SHOWN_AFTER))
+}
+
 impl PgStore {
-    async fn write(&self, statement: &Statement, awaited: &[String]) -> Result<CommitOutcome> {
+    /// Writes a batch; `None` if it was hoped in vain that all is as it mostly is, and nothing is written.
+    async fn write(&self, statement: Statement, awaited: &[String]) -> Result<Option<CommitOutcome>> {
         if awaited.is_empty() {
-            return execute(&self.journal, statement.clone()).await;
+            return execute(&self.journal, statement).await;
         }
-        self.write_in_turn(statement.clone(), awaited.to_vec()).await
+        self.write_in_turn(statement, awaited.to_vec()).await
     }
 
     /// Writes a batch with executions that wait for events, in turn with those who publish them: an event is seen
     /// here, or its publisher sees the wait.
-    async fn write_in_turn(&self, statement: Statement, awaited: Vec<String>) -> Result<CommitOutcome> {
+    async fn write_in_turn(&self, statement: Statement, awaited: Vec<String>) -> Result<Option<CommitOutcome>> {
         let db: DatabaseConnection = self.journal.clone();
         detached(async move {
             let tx = begin(&db).await?;
@@ -62,8 +92,12 @@ impl PgStore {
     }
 }
 
-async fn execute(conn: &impl ConnectionTrait, statement: Statement) -> Result<CommitOutcome> {
-    let row = FenceRow::find_by_statement(statement).one(conn).await.about(ENTITY)?;
-    let is_alive = Read(ENTITY).required(row, "is_alive")?.is_alive;
-    Ok(if is_alive { CommitOutcome::Committed } else { CommitOutcome::Fenced })
+async fn execute(conn: &impl ConnectionTrait, statement: Statement) -> Result<Option<CommitOutcome>> {
+    let row = AnswerRow::find_by_statement(statement).one(conn).await.about(ENTITY)?;
+    let AnswerRow { is_alive, is_complete } = Read(ENTITY).required(row, "is_alive")?;
+    Ok(match (is_alive, is_complete) {
+        (false, _) => Some(CommitOutcome::Fenced),
+        (true, true) => Some(CommitOutcome::Committed),
+        (true, false) => None,
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::NaiveDateTime;
 use turbocat_domain::{
     id::{AgentId, ExecutionId, WorkflowStepId},
     port::{FinishedExecution, JournalBatch, ParkedExecution, Result},
@@ -9,10 +10,11 @@ use turbocat_domain::{
 };
 use uuid::Uuid;
 
+use super::journal_line::{Line, milliseconds};
 use crate::{
     convert::fit,
     error::unstorable,
-    sql::{FinishedArrays, JournalArrays, ParkedArrays, RecordArrays, WaitArrays},
+    sql::{AgentArrays, FinishedArrays, JournalArrays, ParkedArrays, RecordArrays, WaitArrays},
 };
 
 /// The rows of a batch.
@@ -27,6 +29,7 @@ pub(super) fn rows(batch: &JournalBatch) -> Result<JournalArrays> {
     for record in records(&batch.records).into_values() {
         rows.records.push(record)?;
     }
+    rows.agents = agents(&rows.records);
     for finished in finished.into_values() {
         rows.finished.push(finished)?;
     }
@@ -61,6 +64,33 @@ fn records(records: &[StepRecord]) -> BTreeMap<(ExecutionId, &str, u16), &StepRe
     by_key
 }
 
+/// What the records come to for the metrics of each agent.
+fn agents(records: &RecordArrays) -> AgentArrays {
+    let mut by_agent: BTreeMap<Uuid, (i64, i64, i64, NaiveDateTime)> = BTreeMap::new();
+    let columns = records.agent_id.iter().zip(&records.status).zip(&records.duration_ms).zip(&records.ended_at);
+    for (((agent, status), duration_ms), ended_at) in columns {
+        let (succeeded, failed) = match status.as_str() {
+            "completed" => (1, 0),
+            "failed" => (0, 1),
+            _ => continue,
+        };
+        if !agent.is_nil() {
+            let sums = by_agent.entry(*agent).or_insert((0, 0, 0, *ended_at));
+            *sums = (sums.0 + succeeded, sums.1 + failed, sums.2 + i64::from(*duration_ms), sums.3.max(*ended_at));
+        }
+    }
+    let mut arrays = AgentArrays::default();
+    for (agent, (succeeded, failed, duration_ms, last_at)) in by_agent {
+        arrays.target_id.push(agent);
+        arrays.total.push(succeeded + failed);
+        arrays.succeeded.push(succeeded);
+        arrays.failed.push(failed);
+        arrays.duration_ms.push(duration_ms);
+        arrays.last_at.push(last_at);
+    }
+    arrays
+}
+
 impl RecordArrays {
     fn push(&mut self, record: &StepRecord) -> Result<()> {
         let (reason, output, error) = match &record.outcome {
@@ -83,7 +113,18 @@ impl RecordArrays {
         self.ended_at.push(record.ended_at.unwrap_or(record.started_at).naive_utc());
         self.workflow_step_id.push(record.workflow_step_id.map_or(Uuid::nil(), WorkflowStepId::as_uuid));
         self.agent_id.push(record.agent_id.map_or(Uuid::nil(), AgentId::as_uuid));
+        self.push_line(record);
         Ok(())
+    }
+
+    /// The line of the log that tells of an end.
+    fn push_line(&mut self, record: &StepRecord) {
+        let line = Line::of(record);
+        self.step_key.push(line.step_key.to_owned());
+        self.duration_ms.push(line.duration_ms);
+        self.log_id.push(line.id);
+        self.log_message.push(line.message);
+        self.log_metadata.push(line.metadata);
     }
 }
 
@@ -100,6 +141,7 @@ impl FinishedArrays {
         self.steps_failed.push(fit(finished.steps_failed)?);
         self.started_at.push(finished.started_at.naive_utc());
         self.completed_at.push(finished.completed_at.naive_utc());
+        self.duration_ms.push(milliseconds(finished.started_at, finished.completed_at));
         Ok(())
     }
 }

@@ -4,10 +4,12 @@
 mod counters;
 mod events;
 mod journal;
+mod journal_line;
 mod journal_rows;
 mod logs;
 mod queue;
 mod queue_rows;
+mod schedules;
 mod session;
 mod standing;
 mod worker;

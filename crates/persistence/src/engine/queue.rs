@@ -7,7 +7,7 @@ use turbocat_domain::{
     id::{ExecutionId, WorkerId},
     port::{
         CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, ExecutionAcceptor, ExecutionMail, ExecutionQueue,
-        Journal, JournalBatch, NewExecution, RepositoryError, Result,
+        Journal, JournalBatch, NewExecution, NextDue, RepositoryError, Result,
     },
 };
 
@@ -16,7 +16,7 @@ use super::{
     standing::Standing,
 };
 use crate::{
-    convert::Read,
+    convert::{Read, utc},
     error::ErrorContext,
     sql,
     store::PgStore,
@@ -45,8 +45,9 @@ struct CancelRow {
 }
 
 #[derive(FromQueryResult)]
-struct WakeRow {
+struct NextDueRow {
     wake_at: Option<NaiveDateTime>,
+    schedule_due_at: Option<NaiveDateTime>,
 }
 
 #[async_trait]
@@ -127,9 +128,10 @@ impl ExecutionQueue for PgStore {
         })
     }
 
-    async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
-        let row = WakeRow::find_by_statement(sql::find_next_due()).one(self.db()).await.about(ENTITY)?;
-        Ok(row.and_then(|row| row.wake_at).map(|at| at.and_utc()))
+    async fn next_due(&self) -> Result<NextDue> {
+        let row = NextDueRow::find_by_statement(sql::find_next_due()).one(self.db()).await.about(ENTITY)?;
+        let row = Read(ENTITY).required(row, "wake_at")?;
+        Ok(NextDue { execution: utc(row.wake_at), schedule: utc(row.schedule_due_at) })
     }
 }
 

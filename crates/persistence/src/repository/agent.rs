@@ -104,6 +104,12 @@ fn filtered(filter: &AgentFilter) -> Select<Entity> {
     if let Some(kind) = filter.kind {
         query = query.filter(Column::Kind.eq(kind.as_str()));
     }
+    if filter.public_only {
+        query = query.filter(Column::IsPublic.eq(true));
+    }
+    if let Some(name) = &filter.name {
+        query = query.filter(Column::Name.eq(name.as_str()));
+    }
     if let Some(status) = filter.status {
         query = query.filter(Column::Status.eq(status.as_str()));
     }

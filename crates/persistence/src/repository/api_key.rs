@@ -81,6 +81,7 @@ fn change(key: &ApiKey, now: DateTime<Utc>) -> Result<Change<ActiveModel>> {
     let (id, seen) = (row.id, row.updated_at);
     let model = ActiveModel {
         id: NotSet,
+        last_used_at: NotSet,
         usage_count: NotSet,
         created_at: NotSet,
         updated_at: Set(now.naive_utc()),

@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, Iterable, Order, QueryFilter, QueryOrder, QuerySelect,
-    Select, sea_query::Expr,
+    Select,
+    sea_query::{Expr, ExprTrait},
 };
 use turbocat_domain::{
     execution::Execution,
-    execution_log::ExecutionLog,
+    execution_log::{ExecutionLog, StepStatus},
     id::{ExecutionId, UserId, WorkflowId},
     port::{
         ExecutionFilter, ExecutionQueries, ExecutionRepository, LogFilter, Page, PageRequest, RepositoryError, Result,
@@ -17,7 +18,7 @@ use turbocat_domain::{
 
 use super::{execution_log, found};
 use crate::{
-    convert::{Read, utc},
+    convert::{Read, fit, utc},
     engine::parent,
     entity::{
         execution::{Column, Entity, Model},
@@ -88,9 +89,31 @@ impl<C: ConnectionTrait + Send> ExecutionQueries for Pg<C> {
         rows.into_iter().map(TryInto::try_into).collect()
     }
 
+    async fn step_news(&self, id: ExecutionId, from_seq: u32, limit: u16) -> Result<Vec<StepRecord>> {
+        let records = without_outputs(id).order_by_asc(step_run::Column::Seq).limit(u64::from(limit));
+        let is_running = step_run::Column::Status.eq(StepStatus::Running.as_str());
+        let ended = records
+            .clone()
+            .filter(is_running.clone().not())
+            .filter(step_run::Column::Seq.gte(fit::<u32, i32>(from_seq)?));
+        let mut rows = ended.all(&self.conn).await.about("step_run")?;
+        rows.extend(records.filter(is_running).all(&self.conn).await.about("step_run")?);
+        rows.into_iter().map(TryInto::try_into).collect()
+    }
+
     async fn logs(&self, id: ExecutionId, filter: &LogFilter, page: PageRequest) -> Result<Page<ExecutionLog>> {
         execution_log::list(&self.conn, id, filter, page).await
     }
+}
+
+/// The records of an execution, all columns but the output, which may be large and is null here.
+fn without_outputs(id: ExecutionId) -> Select<step_run::Entity> {
+    let is_light = |column: &step_run::Column| !matches!(column, step_run::Column::Output);
+    step_run::Entity::find()
+        .select_only()
+        .columns(step_run::Column::iter().filter(is_light))
+        .expr_as(Expr::cust("'null'::jsonb"), "output")
+        .filter(step_run::Column::ExecutionId.eq(id.as_uuid()))
 }
 
 /// All columns but input and output, which may be large and are null here.

@@ -13,7 +13,7 @@ use turbocat_domain::{
     workflow_step::WorkflowStep,
 };
 
-use super::{Change, Visibility, found, has_tag, insert, mark, save, workflow_step};
+use super::{Change, Visibility, found, has_tag, insert, mark, save, schedule, workflow_step};
 use crate::{
     convert::{Read, fit, stored, utc, words},
     entity::workflow::{ActiveModel, Column, Entity, Model},
@@ -34,7 +34,7 @@ impl<C: ConnectionTrait + Send> WorkflowRepository for Pg<C> {
 
     #[tracing::instrument(name = "db.workflows.save", skip_all, err(level = "debug"))]
     async fn save(&mut self, workflow: &Workflow, now: DateTime<Utc>) -> Result<()> {
-        self.settle(save(self.usable()?, change(workflow, now)).await)
+        self.settle(save_with_schedule(self.usable()?, workflow, now).await)
     }
 
     #[tracing::instrument(name = "db.workflows.replace_steps", skip_all, err(level = "debug"))]
@@ -44,12 +44,12 @@ impl<C: ConnectionTrait + Send> WorkflowRepository for Pg<C> {
 
     #[tracing::instrument(name = "db.workflows.delete", skip_all, err(level = "debug"))]
     async fn delete(&mut self, id: WorkflowId, now: DateTime<Utc>) -> Result<()> {
-        self.settle(mark::<Entity>(self.usable()?, (ENTITY, id.as_uuid()), Visibility::Hidden, now).await)
+        self.settle(delete_with_schedule(self.usable()?, id, now).await)
     }
 
     #[tracing::instrument(name = "db.workflows.restore", skip_all, err(level = "debug"))]
     async fn restore(&mut self, id: WorkflowId, now: DateTime<Utc>) -> Result<()> {
-        self.settle(mark::<Entity>(self.usable()?, (ENTITY, id.as_uuid()), Visibility::Visible, now).await)
+        self.settle(restore_with_schedule(self.usable()?, id, now).await)
     }
 
     #[tracing::instrument(name = "db.workflows.lock_latest", skip_all, err(level = "debug"))]
@@ -60,7 +60,25 @@ impl<C: ConnectionTrait + Send> WorkflowRepository for Pg<C> {
 
 async fn insert_with_steps(conn: &impl ConnectionTrait, workflow: &Workflow, steps: &[WorkflowStep]) -> Result<()> {
     insert::<Entity, _>(conn, ENTITY, std::slice::from_ref(workflow)).await?;
-    workflow_step::insert_all(conn, workflow.id, steps).await
+    workflow_step::insert_all(conn, workflow.id, steps).await?;
+    schedule::begin(conn, workflow).await
+}
+
+async fn save_with_schedule(conn: &impl ConnectionTrait, workflow: &Workflow, now: DateTime<Utc>) -> Result<()> {
+    save(conn, change(workflow, now)).await?;
+    schedule::end(conn, workflow.id).await?;
+    schedule::begin(conn, workflow).await
+}
+
+async fn delete_with_schedule(conn: &impl ConnectionTrait, id: WorkflowId, now: DateTime<Utc>) -> Result<()> {
+    mark::<Entity>(conn, (ENTITY, id.as_uuid()), Visibility::Hidden, now).await?;
+    schedule::end(conn, id).await
+}
+
+async fn restore_with_schedule(conn: &impl ConnectionTrait, id: WorkflowId, now: DateTime<Utc>) -> Result<()> {
+    mark::<Entity>(conn, (ENTITY, id.as_uuid()), Visibility::Visible, now).await?;
+    let row = Entity::find_by_id(id.as_uuid()).one(conn).await.about(ENTITY)?;
+    schedule::begin(conn, &found(row, ENTITY)?.try_into()?).await
 }
 
 async fn lock_latest(conn: &impl ConnectionTrait, owner: UserId, name: &str) -> Result<Option<Workflow>> {
@@ -115,6 +133,12 @@ fn filtered(filter: &WorkflowFilter) -> Select<Entity> {
             theirs = theirs.add(Column::IsPublic.eq(true));
         }
         query = query.filter(theirs);
+    }
+    if filter.public_only {
+        query = query.filter(Column::IsPublic.eq(true));
+    }
+    if let Some(name) = &filter.name {
+        query = query.filter(Column::Name.eq(name.as_str()));
     }
     if let Some(status) = filter.status {
         query = query.filter(Column::Status.eq(status.as_str()));

@@ -6,6 +6,15 @@ use uuid::Uuid;
 
 use super::{prepare, statement};
 
+/// Rows by column.
+pub(super) trait Arrays {
+    /// The names of the columns.
+    const COLUMNS: &'static [&'static str];
+
+    /// The columns, in the order of their names.
+    fn values(self) -> Vec<Value>;
+}
+
 /// Defines rows by column. Array parameters cannot hold NULL: nil uuids and empty texts stand for it.
 macro_rules! arrays {
     ($(#[$doc:meta])* $name:ident { $($column:ident: $type:ty,)+ }) => {
@@ -15,62 +24,17 @@ macro_rules! arrays {
             $(pub(crate) $column: Vec<$type>,)+
         }
 
-        impl $name {
+        impl Arrays for $name {
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($column)),+];
+
             fn values(self) -> Vec<Value> {
                 vec![$(self.$column.into()),+]
             }
         }
     };
 }
+pub(super) use arrays;
 
-arrays!(
-    /// Rows of `step_runs`.
-    RecordArrays {
-        execution_id: Uuid,
-        path: String,
-        attempt: i16,
-        seq: i32,
-        status: String,
-        reason: String,
-        output: String,
-        error: String,
-        started_at: NaiveDateTime,
-        ended_at: NaiveDateTime,
-        workflow_step_id: Uuid,
-        agent_id: Uuid,
-    }
-);
-arrays!(
-    /// Rows of `executions` that end.
-    FinishedArrays {
-        id: Uuid,
-        status: String,
-        output: String,
-        error_message: String,
-        error_code: String,
-        error_stack: String,
-        steps_completed: i32,
-        steps_failed: i32,
-        started_at: NaiveDateTime,
-        completed_at: NaiveDateTime,
-    }
-);
-arrays!(
-    /// Rows of `executions` that are handed back.
-    ParkedArrays {
-        id: Uuid,
-        wake_at: NaiveDateTime,
-    }
-);
-arrays!(
-    /// Rows of `waits`.
-    WaitArrays {
-        execution_id: Uuid,
-        path: String,
-        event_name: String,
-        since: NaiveDateTime,
-    }
-);
 arrays!(
     /// New rows of `executions`.
     ExecutionArrays {
@@ -105,15 +69,32 @@ arrays!(
     }
 );
 
-/// A batch of the journal.
-#[derive(Default)]
-pub(crate) struct JournalArrays {
-    pub(crate) records: RecordArrays,
-    pub(crate) finished: FinishedArrays,
-    pub(crate) parked: ParkedArrays,
-    pub(crate) waits: WaitArrays,
-    /// Parents of executions that end.
-    pub(crate) parents: Vec<Uuid>,
+arrays!(
+    /// What is done about schedules. The year 1 stands for NULL; `ticks` are JSON.
+    FiringArrays {
+        workflow_id: Uuid,
+        old_next_at: NaiveDateTime,
+        old_queued_for: NaiveDateTime,
+        next_at: NaiveDateTime,
+        queued_for: NaiveDateTime,
+        jitter_ms: i32,
+        execution_id: Uuid,
+        ticks: String,
+        waiting: Uuid,
+    }
+);
+
+/// A schedule that begins.
+pub(crate) struct ScheduleValues {
+    pub(crate) workflow_id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) name: String,
+    pub(crate) config: String,
+    pub(crate) steps_total: i32,
+    pub(crate) timeout_ms: i64,
+    pub(crate) next_at: Option<NaiveDateTime>,
+    pub(crate) jitter_ms: i32,
+    pub(crate) queued_for: Option<NaiveDateTime>,
 }
 
 /// A new event.
@@ -126,20 +107,31 @@ pub(crate) struct EventValues {
     pub(crate) user_id: Uuid,
 }
 
-pub(crate) fn commit_journal(worker: Uuid, batch: JournalArrays) -> Statement {
-    let mut values = vec![worker.into()];
-    values.extend(batch.records.values());
-    values.extend(batch.finished.values());
-    values.extend(batch.parked.values());
-    values.extend(batch.waits.values());
-    values.push(batch.parents.into());
-    prepare(include_str!("commit_journal.sql"), values)
-}
-
 pub(crate) fn insert_executions(owner: Option<Uuid>, batch: ExecutionArrays) -> Statement {
     let mut values = vec![owner.into()];
     values.extend(batch.values());
     prepare(include_str!("insert_executions.sql"), values)
+}
+
+pub(crate) fn put_schedule(new: ScheduleValues) -> Statement {
+    statement!(
+        "put_schedule",
+        new.workflow_id,
+        new.user_id,
+        new.name,
+        new.config,
+        new.steps_total,
+        new.timeout_ms,
+        new.next_at,
+        new.jitter_ms,
+        new.queued_for
+    )
+}
+
+pub(crate) fn fire_schedules(worker: Uuid, batch: FiringArrays) -> Statement {
+    let mut values = vec![worker.into()];
+    values.extend(batch.values());
+    prepare(include_str!("fire_schedules.sql"), values)
 }
 
 pub(crate) fn append_execution_logs(batch: LineArrays) -> Statement {

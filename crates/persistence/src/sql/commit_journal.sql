@@ -1,4 +1,10 @@
--- Commits what worker $1 learned: one round trip, one transaction, all of it or nothing.
+-- Commits what a worker learned: one round trip, one transaction, all of it or nothing.
+--
+-- Parameters stand in braces by their names. A section between `-- <x>` and `-- </x>` is part of the statement only if
+-- the batch has rows for it: most batches have records alone, and each part costs time even without rows.
+-- Records are first written in the hope that all is as it mostly is (`plain`): no record stands already, every execution
+-- is the worker's, every step is there. If that is not so, a key or a reference is broken or `is_complete` is false,
+-- nothing is written, and the statement is made again with the section that looks (`careful`).
 --
 -- `fence` is empty when the worker is marked dead, and everything hangs on it. It waits for a takeover that is under
 -- way, and a takeover waits for it: FOR KEY SHARE conflicts with FOR UPDATE, and not with a renewal of the lease.
@@ -12,20 +18,31 @@
 -- update reads the result of another.
 -- Nil uuids and empty texts are NULL: array parameters cannot hold one.
 WITH fence AS MATERIALIZED (
-    SELECT id FROM workers WHERE id = $1 AND dead_at IS NULL FOR KEY SHARE
+    SELECT id FROM workers WHERE id = {worker} AND dead_at IS NULL FOR KEY SHARE
 ),
+-- <touched>
 touched AS MATERIALIZED (
     SELECT executions.id FROM fence, executions
-    WHERE executions.id = ANY ($14::uuid[] || $24::uuid[] || $30::uuid[])
+    WHERE executions.id = ANY ({touched}::uuid[])
     ORDER BY executions.id
     FOR NO KEY UPDATE OF executions
 ),
+-- </touched>
 gate AS MATERIALIZED (
-    SELECT id AS worker_id, (SELECT count(*) FROM touched) AS touched FROM fence
+    SELECT id AS worker_id
+-- <touched>
+           , (SELECT count(*) FROM touched) AS touched
+-- </touched>
+    FROM fence
+-- <plain>
+    WHERE (
+        SELECT count(*) FROM executions
+        WHERE executions.id = ANY ({owned}::uuid[]) AND executions.worker_id IS NOT DISTINCT FROM fence.id
+    ) = cardinality({owned}::uuid[])
+-- </plain>
 ),
 
--- The journal. A record that stands is left as it is, but one that was running gives way to its end; RETURNING
--- has only what this statement wrote, so that a batch that is sent again is neither logged nor counted again.
+-- <plain>
 recorded AS (
     INSERT INTO step_runs (
         execution_id, path, attempt, seq, status, reason, output, error, started_at, ended_at, workflow_step_id,
@@ -37,13 +54,93 @@ recorded AS (
            NULLIF(batch.workflow_step_id, '00000000-0000-0000-0000-000000000000'),
            NULLIF(batch.agent_id, '00000000-0000-0000-0000-000000000000')
     FROM gate, UNNEST(
-        $2::uuid[], $3::text[], $4::int2[], $5::int4[], $6::text[], $7::text[], $8::text[], $9::text[],
-        $10::timestamp[], $11::timestamp[], $12::uuid[], $13::uuid[]
+        {records.execution_id}::uuid[], {records.path}::text[], {records.attempt}::int2[], {records.seq}::int4[],
+        {records.status}::text[], {records.reason}::text[], {records.output}::text[], {records.error}::text[],
+        {records.started_at}::timestamp[], {records.ended_at}::timestamp[], {records.workflow_step_id}::uuid[],
+        {records.agent_id}::uuid[]
     ) AS batch (
         execution_id, path, attempt, seq, status, reason, output, error, started_at, ended_at, workflow_step_id,
         agent_id
     )
+),
+-- One line of the log an end. Rows go in in the order of their ids, which is that of time, so that the index of ids
+-- grows at its end.
+logged AS (
+    INSERT INTO execution_logs (
+        id, execution_id, workflow_step_id, level, message, metadata, step_key, step_status, step_started_at,
+        step_completed_at, step_duration_ms, created_at
+    )
+    SELECT batch.id, batch.execution_id,
+           NULLIF(batch.workflow_step_id, '00000000-0000-0000-0000-000000000000'),
+           CASE batch.status WHEN 'failed' THEN 'error' ELSE 'info' END, batch.message, batch.metadata::jsonb,
+           batch.step_key, batch.status, batch.started_at, batch.ended_at, batch.duration_ms, batch.ended_at
+    FROM gate, UNNEST(
+        {records.log_id}::uuid[], {records.execution_id}::uuid[], {records.workflow_step_id}::uuid[],
+        {records.status}::text[], {records.log_message}::text[], {records.log_metadata}::text[],
+        {records.step_key}::text[], {records.started_at}::timestamp[], {records.ended_at}::timestamp[],
+        {records.duration_ms}::int4[]
+    ) AS batch (
+        id, execution_id, workflow_step_id, status, message, metadata, step_key, started_at, ended_at, duration_ms
+    )
+    WHERE batch.status <> 'running'
+    ORDER BY batch.id
+),
+-- Facts for the metrics of agents, to be folded later: their rows are too hot to be updated here.
+counted_agents AS (
+    INSERT INTO counter_deltas (kind, target_id, total, succeeded, failed, duration_ms, last_at)
+    SELECT 'agent', batch.* FROM gate, UNNEST(
+        {agents.target_id}::uuid[], {agents.total}::int8[], {agents.succeeded}::int8[], {agents.failed}::int8[],
+        {agents.duration_ms}::int8[], {agents.last_at}::timestamp[]
+    ) AS batch (target_id, total, succeeded, failed, duration_ms, last_at)
+),
+-- </plain>
+
+-- <careful>
+-- The journal. A record that stands is left as it is, but one that was running gives way to its end: a batch that is
+-- sent again is neither logged nor counted again.
+-- Most records are new, and a plain INSERT of them writes a WAL record less each than one that could be in conflict.
+-- If the same batch runs in another session (its connection was lost), one of both breaks a key, if not that of
+-- records that of log lines, and is repeated.
+incoming AS MATERIALIZED (
+    SELECT batch.*, (
+               SELECT step_runs.status FROM step_runs
+               WHERE step_runs.execution_id = batch.execution_id AND step_runs.path = batch.path
+                 AND step_runs.attempt = batch.attempt
+           ) AS standing
+    FROM gate, UNNEST(
+        {records.execution_id}::uuid[], {records.path}::text[], {records.attempt}::int2[], {records.seq}::int4[],
+        {records.status}::text[], {records.reason}::text[], {records.output}::text[], {records.error}::text[],
+        {records.started_at}::timestamp[], {records.ended_at}::timestamp[], {records.workflow_step_id}::uuid[],
+        {records.agent_id}::uuid[], {records.step_key}::text[], {records.duration_ms}::int4[],
+        {records.log_id}::uuid[], {records.log_message}::text[], {records.log_metadata}::text[]
+    ) AS batch (
+        execution_id, path, attempt, seq, status, reason, output, error, started_at, ended_at, workflow_step_id,
+        agent_id, step_key, duration_ms, log_id, log_message, log_metadata
+    )
     WHERE (SELECT worker_id FROM executions WHERE executions.id = batch.execution_id) = gate.worker_id
+),
+recorded_first AS (
+    INSERT INTO step_runs (
+        execution_id, path, attempt, seq, status, reason, output, error, started_at, ended_at, workflow_step_id,
+        agent_id
+    )
+    SELECT execution_id, path, attempt, seq, status, NULLIF(reason, ''), NULLIF(output, '')::jsonb,
+           NULLIF(error, '')::jsonb, started_at, CASE WHEN status <> 'running' THEN ended_at END,
+           NULLIF(workflow_step_id, '00000000-0000-0000-0000-000000000000'),
+           NULLIF(agent_id, '00000000-0000-0000-0000-000000000000')
+    FROM incoming WHERE standing IS NULL
+),
+-- An upsert, because it finds each row by the key whatever the plan is.
+recorded_end AS (
+    INSERT INTO step_runs (
+        execution_id, path, attempt, seq, status, reason, output, error, started_at, ended_at, workflow_step_id,
+        agent_id
+    )
+    SELECT execution_id, path, attempt, seq, status, NULLIF(reason, ''), NULLIF(output, '')::jsonb,
+           NULLIF(error, '')::jsonb, started_at, ended_at,
+           NULLIF(workflow_step_id, '00000000-0000-0000-0000-000000000000'),
+           NULLIF(agent_id, '00000000-0000-0000-0000-000000000000')
+    FROM incoming WHERE standing = 'running' AND status <> 'running'
     ON CONFLICT (execution_id, path, attempt) DO UPDATE SET
         seq = excluded.seq,
         status = excluded.status,
@@ -54,49 +151,35 @@ recorded AS (
         ended_at = excluded.ended_at,
         workflow_step_id = excluded.workflow_step_id,
         agent_id = excluded.agent_id
-    WHERE step_runs.status = 'running' AND excluded.status <> 'running'
-    RETURNING execution_id, path, attempt, status, reason, error, started_at, ended_at, workflow_step_id, agent_id
-),
-ends AS MATERIALIZED (
-    SELECT *, LEAST(GREATEST(floor(EXTRACT(EPOCH FROM ended_at - started_at) * 1000), 0), 2147483647)::int4
-              AS duration_ms
-    FROM recorded WHERE status <> 'running'
+    WHERE step_runs.status = 'running'
 ),
 
--- One line of the log an end. Its id is a UUID of version 7 made from what it is about, so that the index of ids
--- grows at its end; a step whose row is gone is forgotten.
+-- A step whose row is gone is forgotten.
 logged AS (
     INSERT INTO execution_logs (
         id, execution_id, workflow_step_id, level, message, metadata, step_key, step_status, step_started_at,
         step_completed_at, step_duration_ms, created_at
     )
-    SELECT (
-               lpad(to_hex(floor(EXTRACT(EPOCH FROM ends.ended_at) * 1000)::int8), 12, '0') || '7' || overlay(
-                   left(encode(sha256(convert_to(
-                       ends.execution_id || '/' || ends.path || '/' || ends.attempt, 'UTF8'
-                   )), 'hex'), 19)
-                   PLACING '8' FROM 4 FOR 1
-               )
-           )::uuid,
-           ends.execution_id, (SELECT id FROM workflow_steps WHERE workflow_steps.id = ends.workflow_step_id),
-           CASE ends.status WHEN 'failed' THEN 'error' ELSE 'info' END,
-           CASE ends.status
-               WHEN 'completed' THEN format('step `%s` completed in %s ms', ends.path, ends.duration_ms)
-               WHEN 'failed' THEN format(
-                   'step `%s` failed after %s ms: %s: %s', ends.path, ends.duration_ms, ends.error ->> 'code',
-                   left(ends.error ->> 'message', 4000)
-               )
-               ELSE format('step `%s` was skipped: %s', ends.path, ends.reason)
-           END,
-           jsonb_strip_nulls(jsonb_build_object(
-               'path', ends.path, 'attempt', ends.attempt, 'reason', ends.reason, 'error_code', ends.error -> 'code'
-           )),
-           split_part(split_part(ends.path, '.', -1), '[', 1), ends.status, ends.started_at, ends.ended_at,
-           ends.duration_ms, ends.ended_at
-    FROM ends
-    ON CONFLICT (id) DO NOTHING
+    SELECT log_id, execution_id, (SELECT id FROM workflow_steps WHERE workflow_steps.id = incoming.workflow_step_id),
+           CASE status WHEN 'failed' THEN 'error' ELSE 'info' END, log_message, log_metadata::jsonb, step_key, status,
+           started_at, ended_at, duration_ms, ended_at
+    FROM incoming
+    WHERE status <> 'running' AND (standing IS NULL OR standing = 'running')
+    ORDER BY log_id
 ),
 
+counted_agents AS (
+    INSERT INTO counter_deltas (kind, target_id, total, succeeded, failed, duration_ms, last_at)
+    SELECT 'agent', agent_id, count(*), count(*) FILTER (WHERE status = 'completed'),
+           count(*) FILTER (WHERE status = 'failed'), sum(duration_ms), max(ended_at)
+    FROM incoming
+    WHERE agent_id <> '00000000-0000-0000-0000-000000000000' AND status IN ('completed', 'failed')
+      AND (standing IS NULL OR standing = 'running')
+    GROUP BY agent_id
+),
+-- </careful>
+
+-- <finished>
 -- Executions that ended: only those that the worker owns, and nobody owns what has ended.
 ended AS (
     UPDATE executions SET
@@ -109,32 +192,46 @@ ended AS (
         steps_failed = batch.steps_failed,
         started_at = batch.started_at,
         completed_at = batch.completed_at,
-        duration_ms = LEAST(GREATEST(
-            floor(EXTRACT(EPOCH FROM batch.completed_at - batch.started_at) * 1000), 0
-        ), 2147483647)::int4,
+        duration_ms = batch.duration_ms,
         updated_at = LOCALTIMESTAMP,
         worker_id = NULL,
         wake_at = NULL
     FROM gate, UNNEST(
-        $14::uuid[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[], $20::int4[], $21::int4[],
-        $22::timestamp[], $23::timestamp[]
+        {finished.id}::uuid[], {finished.status}::text[], {finished.output}::text[], {finished.error_message}::text[],
+        {finished.error_code}::text[], {finished.error_stack}::text[], {finished.steps_completed}::int4[],
+        {finished.steps_failed}::int4[], {finished.started_at}::timestamp[], {finished.completed_at}::timestamp[],
+        {finished.duration_ms}::int4[]
     ) AS batch (
         id, status, output, error_message, error_code, error_stack, steps_completed, steps_failed, started_at,
-        completed_at
+        completed_at, duration_ms
     )
-    WHERE executions.id = ANY ($14::uuid[]) AND executions.id = batch.id
+    WHERE executions.id = ANY ({finished.id}::uuid[]) AND executions.id = batch.id
       AND executions.worker_id IS NOT DISTINCT FROM gate.worker_id
     RETURNING executions.id, executions.workflow_id, executions.status, executions.duration_ms,
               executions.completed_at
 ),
+-- What has ended waits for nothing.
+forgotten AS (
+    DELETE FROM waits WHERE execution_id = ANY ({finished.id}::uuid[]) AND execution_id IN (SELECT id FROM ended)
+),
+counted_workflows AS (
+    INSERT INTO counter_deltas (kind, target_id, total, succeeded, failed, duration_ms, last_at)
+    SELECT 'workflow', workflow_id, count(*), count(*) FILTER (WHERE status = 'completed'),
+           count(*) FILTER (WHERE status <> 'completed'), sum(duration_ms), max(completed_at)
+    FROM ended GROUP BY workflow_id
+),
+-- </finished>
 
--- Executions that only wait are handed back. An ended child ($30) or an event that is there already makes that
--- now, and so does mail that came in meanwhile, which is an earlier `wake_at`.
+-- <parked>
+-- Executions that only wait are handed back. An ended child or an event that is there already makes that now, and so
+-- does mail that came in meanwhile, which is an earlier `wake_at`.
 parking AS MATERIALIZED (
     SELECT batch.id, LEAST(batch.wake_at, CASE
-               WHEN batch.id = ANY ($30::uuid[]) OR EXISTS (
-                   SELECT FROM UNNEST($26::uuid[], $27::text[], $28::text[], $29::timestamp[])
-                       AS awaited (execution_id, path, event_name, since)
+               WHEN batch.id = ANY ({parents}::uuid[]) OR EXISTS (
+                   SELECT FROM UNNEST(
+                       {waits.execution_id}::uuid[], {waits.path}::text[], {waits.event_name}::text[],
+                       {waits.since}::timestamp[]
+                   ) AS awaited (execution_id, path, event_name, since)
                    WHERE awaited.execution_id = batch.id AND (
                        SELECT true FROM events
                        WHERE events.name = awaited.event_name AND events.received_at >= awaited.since
@@ -147,7 +244,7 @@ parking AS MATERIALIZED (
                    )
                ) THEN LOCALTIMESTAMP
            END) AS wake_at
-    FROM gate, UNNEST($24::uuid[], $25::timestamp[]) AS batch (id, wake_at)
+    FROM gate, UNNEST({parked.id}::uuid[], {parked.wake_at}::timestamp[]) AS batch (id, wake_at)
 ),
 parked AS (
     UPDATE executions SET
@@ -157,49 +254,44 @@ parked AS (
         wake_at = LEAST(executions.wake_at, parking.wake_at),
         updated_at = LOCALTIMESTAMP
     FROM gate, parking
-    WHERE executions.id = ANY ($24::uuid[]) AND executions.id = parking.id
+    WHERE executions.id = ANY ({parked.id}::uuid[]) AND executions.id = parking.id
       AND executions.worker_id IS NOT DISTINCT FROM gate.worker_id
     RETURNING executions.id
 ),
-
--- What each parked execution waits for now, in place of what it waited for before; what has ended waits for nothing.
+-- What each parked execution waits for now, in place of what it waited for before.
 waiting AS (
     INSERT INTO waits (execution_id, path, event_name, since)
     SELECT batch.execution_id, batch.path, batch.event_name, batch.since
     FROM parked
-    JOIN UNNEST($26::uuid[], $27::text[], $28::text[], $29::timestamp[])
-        AS batch (execution_id, path, event_name, since) ON batch.execution_id = parked.id
+    JOIN UNNEST(
+        {waits.execution_id}::uuid[], {waits.path}::text[], {waits.event_name}::text[], {waits.since}::timestamp[]
+    ) AS batch (execution_id, path, event_name, since) ON batch.execution_id = parked.id
     ON CONFLICT (execution_id, path) DO UPDATE SET event_name = excluded.event_name, since = excluded.since
 ),
-forgotten AS (
+no_longer_waiting AS (
     DELETE FROM waits
-    USING (SELECT id FROM ended UNION ALL SELECT id FROM parked) AS past
-    WHERE waits.execution_id = ANY ($14::uuid[] || $24::uuid[]) AND waits.execution_id = past.id AND NOT EXISTS (
-        SELECT FROM UNNEST($26::uuid[], $27::text[]) AS batch (execution_id, path)
-        WHERE batch.execution_id = waits.execution_id AND batch.path = waits.path
-    )
+    WHERE waits.execution_id = ANY ({parked.id}::uuid[]) AND waits.execution_id IN (SELECT id FROM parked)
+      AND NOT EXISTS (
+          SELECT FROM UNNEST({waits.execution_id}::uuid[], {waits.path}::text[]) AS batch (execution_id, path)
+          WHERE batch.execution_id = waits.execution_id AND batch.path = waits.path
+      )
 ),
+-- </parked>
 
--- Parents of children that ended ($30), but those that end or park here: claimable at once, or told by mail. One that
--- the worker wrongly holds for its own neither ends nor parks.
+-- <parents>
+-- Parents of children that ended, but those that end or park here: claimable at once, or told by mail. One that the
+-- worker wrongly holds for its own neither ends nor parks.
 woken AS (
     UPDATE executions SET wake_at = LEAST(executions.wake_at, LOCALTIMESTAMP)
     FROM gate
-    WHERE executions.id = ANY ($30::uuid[]) AND executions.status IN ('pending', 'running')
+    WHERE executions.id = ANY ({parents}::uuid[]) AND executions.status IN ('pending', 'running')
       AND NOT (
-          executions.id = ANY ($14::uuid[] || $24::uuid[]) AND executions.worker_id IS NOT DISTINCT FROM gate.worker_id
+          executions.id = ANY ({leaving}::uuid[]) AND executions.worker_id IS NOT DISTINCT FROM gate.worker_id
       )
 ),
+-- </parents>
 
--- Facts for the metrics of workflows and agents, to be folded later: their rows are too hot to be updated here.
-counted AS (
-    INSERT INTO counter_deltas (kind, target_id, total, succeeded, failed, duration_ms, last_at)
-    SELECT 'workflow', workflow_id, count(*), count(*) FILTER (WHERE status = 'completed'),
-           count(*) FILTER (WHERE status <> 'completed'), sum(duration_ms), max(completed_at)
-    FROM ended GROUP BY workflow_id
-    UNION ALL
-    SELECT 'agent', agent_id, count(*), count(*) FILTER (WHERE status = 'completed'),
-           count(*) FILTER (WHERE status = 'failed'), sum(duration_ms), max(ended_at)
-    FROM ends WHERE agent_id IS NOT NULL AND status IN ('completed', 'failed') GROUP BY agent_id
+answer AS (
+    SELECT EXISTS (SELECT FROM fence) AS is_alive, EXISTS (SELECT FROM gate) AS is_complete
 )
-SELECT EXISTS (SELECT FROM fence) AS is_alive
+SELECT is_alive, is_complete FROM answer

@@ -2,9 +2,18 @@
 -- row is locked against a takeover until the commit, or the executions would belong to a dead worker for ever.
 -- None may stand already: whoever inserts them again reads first which do, and an insert that nothing was lost of
 -- reads nothing. The deadline counts from here, however long nobody claims it.
+-- A child whose parent has ended is left out: it comes from a worker that was fenced since, and nobody would end it.
+-- What is inserted with one is nobody's, as when a part of a batch stands already.
+-- The parent's row is locked, so that an end under way is waited for.
 -- A nil uuid is NULL: array parameters cannot hold one.
-WITH owner AS MATERIALIZED (
-    SELECT id FROM workers WHERE id = $1 AND dead_at IS NULL FOR KEY SHARE
+WITH parents AS MATERIALIZED (
+    SELECT id, status FROM executions WHERE id = ANY ($10::uuid[]) ORDER BY id FOR SHARE
+),
+owner AS MATERIALIZED (
+    SELECT id FROM workers
+    WHERE id = $1 AND dead_at IS NULL
+      AND NOT EXISTS (SELECT FROM parents WHERE status NOT IN ('pending', 'running'))
+    FOR KEY SHARE
 ),
 inserted AS (
     INSERT INTO executions (
@@ -29,5 +38,8 @@ inserted AS (
         parent_path, depth
     )
     LEFT JOIN owner ON true
+    WHERE NOT EXISTS (
+        SELECT FROM parents WHERE parents.id = batch.parent_id AND parents.status NOT IN ('pending', 'running')
+    )
 )
 SELECT LOCALTIMESTAMP AS inserted_at, EXISTS (SELECT FROM owner) AS is_owned

@@ -1,13 +1,24 @@
 //! The hand-written statements: one file and one function each. Rows and their meaning stand with the callers.
 
+mod access;
 mod batch;
+mod journal;
+mod planted;
+mod sections;
 
 use sea_orm::{DbBackend, Statement, Value};
 use uuid::Uuid;
 
+pub(crate) use access::{
+    ClaimValues, RateValues, answer_idempotency_key, claim_idempotency_key, find_idempotency_key, prune_access,
+    record_key_uses, take_rate,
+};
 pub(crate) use batch::{
-    EventValues, ExecutionArrays, FinishedArrays, JournalArrays, LineArrays, ParkedArrays, RecordArrays, WaitArrays,
-    append_execution_logs, commit_journal, insert_executions, publish_event,
+    EventValues, ExecutionArrays, FiringArrays, LineArrays, ScheduleValues, append_execution_logs, fire_schedules,
+    insert_executions, publish_event, put_schedule,
+};
+pub(crate) use journal::{
+    AgentArrays, Care, FinishedArrays, JournalArrays, ParkedArrays, RecordArrays, WaitArrays, commit_journal,
 };
 
 /// A file of this folder, to be run with these values.
@@ -18,8 +29,8 @@ macro_rules! statement {
 }
 pub(crate) use statement;
 
-fn prepare(sql: &'static str, values: Vec<Value>) -> Statement {
-    Statement::from_sql_and_values(DbBackend::Postgres, sql, values)
+fn prepare(sql: &str, values: Vec<Value>) -> Statement {
+    Statement::from_sql_and_values(DbBackend::Postgres, planted::changed(sql), values)
 }
 
 pub(crate) fn get_settings() -> Statement {
@@ -90,6 +101,18 @@ pub(crate) fn find_next_due() -> Statement {
     statement!("find_next_due")
 }
 
+pub(crate) fn find_due_schedules(limit: i64, (slices, slice): (i32, i32)) -> Statement {
+    statement!("find_due_schedules", limit, slices, slice)
+}
+
+pub(crate) fn end_schedules(workflows: Vec<Uuid>) -> Statement {
+    statement!("end_schedules", workflows)
+}
+
+pub(crate) fn find_schedule(workflow: Uuid, owner: Uuid, name: &str) -> Statement {
+    statement!("find_schedule", workflow, owner, name)
+}
+
 pub(crate) fn list_step_runs(executions: Vec<Uuid>) -> Statement {
     statement!("list_step_runs", executions)
 }
@@ -133,16 +156,31 @@ mod tests {
             path: None,
             user_id: id,
         };
-        BTreeMap::from([
+        let schedule = ScheduleValues {
+            workflow_id: id,
+            user_id: id,
+            name: "w".to_owned(),
+            config: "{}".to_owned(),
+            steps_total: 1,
+            timeout_ms: 1,
+            next_at: Some(at),
+            jitter_ms: 0,
+            queued_for: None,
+        };
+        let mut statements = BTreeMap::from([
             ("append_execution_logs", append_execution_logs(LineArrays::default())),
             ("claim_executions", claim_executions(id, 1)),
-            ("commit_journal", commit_journal(id, JournalArrays::default())),
+            ("commit_journal", commit_journal(id, JournalArrays::default(), Care::Plain)),
             ("count_live_workers", count_live_workers()),
             ("delete_ended_executions", delete_ended_executions(ids.clone())),
+            ("end_schedules", end_schedules(ids.clone())),
             ("find_dead_workers", find_dead_workers(id)),
+            ("find_due_schedules", find_due_schedules(1, (1, 0))),
             ("find_next_due", find_next_due()),
             ("find_owned_mail", find_owned_mail(id)),
+            ("find_schedule", find_schedule(id, id, "w")),
             ("find_transaction_status", find_transaction_status("1")),
+            ("fire_schedules", fire_schedules(id, FiringArrays::default())),
             ("fold_counters", fold_counters(1)),
             ("free_executions", free_executions(ids.clone(), true)),
             ("get_settings", get_settings()),
@@ -157,10 +195,35 @@ mod tests {
             ("lock_workers", lock_workers(ids.clone())),
             ("notify_wake", notify_wake()),
             ("publish_event", publish_event(event)),
+            ("put_schedule", put_schedule(schedule)),
             ("release_unknown_executions", release_unknown_executions(id, ids)),
             ("renew_worker", renew_worker(id, 1)),
             ("request_cancel", request_cancel(id)),
             ("take_mail", take_mail(id)),
+        ]);
+        statements.extend(statements_of_access());
+        statements
+    }
+
+    /// Those that tell who asks, how often, and whether it is the first time.
+    fn statements_of_access() -> BTreeMap<&'static str, Statement> {
+        let (id, at) = (Uuid::nil(), chrono::DateTime::UNIX_EPOCH.naive_utc());
+        let rate = RateValues { subject: "s".to_owned(), each_us: 1, burst: 1, wanted: 1 };
+        let claim = ClaimValues {
+            user_id: id,
+            key: "k".to_owned(),
+            fingerprint: "f".to_owned(),
+            resource_id: id,
+            created_at: at,
+            since: at,
+        };
+        BTreeMap::from([
+            ("answer_idempotency_key", answer_idempotency_key(id, "k", "{}".to_owned())),
+            ("claim_idempotency_key", claim_idempotency_key(claim)),
+            ("find_idempotency_key", find_idempotency_key(id, "k")),
+            ("prune_access", prune_access()),
+            ("record_key_uses", record_key_uses(vec![id], vec![1], vec![at])),
+            ("take_rate", take_rate(rate)),
         ])
     }
 

@@ -5,14 +5,16 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
 use turbocat_domain::{
     execution_log::ExecutionLog,
-    id::{ExecutionId, WorkerId},
+    id::{ExecutionId, WorkerId, WorkflowId},
     port::{
-        AgentQueries, ApiKeyQueries, AuditLogQueries, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome,
-        CounterRepository, DeploymentQueries, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail,
-        ExecutionQueries, ExecutionQueue, Journal, JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution,
-        NewWorker, Queries, Renewal, Result, Store, StoredEvent, Takeover, TemplateQueries, UnitOfWork, UserQueries,
-        WorkerRepository, WorkflowQueries,
+        AccessLedger, AgentQueries, ApiKeyQueries, AuditLogQueries, CancelOutcome, ClaimRequest, ClaimedExecution,
+        CommitOutcome, CounterRepository, DeploymentQueries, DueRequest, DueSchedules, EndedChild, EventQueries,
+        ExecutionAcceptor, ExecutionMail, ExecutionQueries, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
+        KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Queries, RateGrant, RateLimiter,
+        RateRequest, Renewal, Result, ScheduleRepository, SessionQueries, Store, StoredEvent, Takeover,
+        TemplateQueries, UnitOfWork, UserQueries, WorkerRepository, WorkflowQueries,
     },
+    schedule::Verdict,
 };
 use turbocat_persistence::{ConnectOptions, PgStore};
 use turbocat_testkit::{contract::ContractStore, postgres::TestDatabase};
@@ -70,6 +72,22 @@ impl ContractStore for Fixture {
         let past = "UPDATE executions SET wake_at = LOCALTIMESTAMP - INTERVAL '1 second' WHERE id = ";
         self.execute(&format!("{past} '{}'", execution.as_uuid())).await;
     }
+
+    async fn set_next_tick(&self, workflow: WorkflowId, tick: DateTime<Utc>) {
+        let set = format!("UPDATE schedules SET jitter_ms = 0, next_at = '{}'", tick.naive_utc());
+        self.execute(&format!("{set} WHERE workflow_id = '{}'", workflow.as_uuid())).await;
+    }
+
+    async fn ticks(&self, workflow: WorkflowId) -> Vec<(DateTime<Utc>, Verdict, Option<ExecutionId>)> {
+        let ticks = "SELECT extract(epoch FROM scheduled_for)::int8, verdict::text, execution_id FROM schedule_ticks
+            WHERE workflow_id = $1 ORDER BY scheduled_for";
+        let ticks = sqlx::query_as(ticks).bind(workflow.as_uuid()).fetch_all(&self.admin).await.expect("the ticks");
+        let ticks = ticks.into_iter().map(|(at, verdict, id): (i64, String, Option<uuid::Uuid>)| {
+            let at = DateTime::from_timestamp(at, 0).expect("a time");
+            (at, verdict.parse().expect("a verdict"), id.map(ExecutionId::from_uuid))
+        });
+        ticks.collect()
+    }
 }
 
 #[async_trait]
@@ -100,6 +118,9 @@ impl Queries for Fixture {
     }
     fn api_keys(&self) -> &dyn ApiKeyQueries {
         self.store.api_keys()
+    }
+    fn sessions(&self) -> &dyn SessionQueries {
+        self.store.sessions()
     }
     fn audit_logs(&self) -> &dyn AuditLogQueries {
         self.store.audit_logs()
@@ -145,8 +166,18 @@ impl ExecutionQueue for Fixture {
     async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome> {
         self.store.request_cancel(id).await
     }
-    async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+    async fn next_due(&self) -> Result<NextDue> {
         self.store.next_due().await
+    }
+}
+
+#[async_trait]
+impl ScheduleRepository for Fixture {
+    async fn due(&self, request: DueRequest) -> Result<DueSchedules> {
+        self.store.due(request).await
+    }
+    async fn fire(&self, worker: WorkerId, firings: &[Firing]) -> Result<FireOutcome> {
+        self.store.fire(worker, firings).await
     }
 }
 
@@ -183,6 +214,23 @@ impl LogWriter for Fixture {
 impl CounterRepository for Fixture {
     async fn fold(&self) -> Result<u64> {
         self.store.fold().await
+    }
+}
+
+#[async_trait]
+impl RateLimiter for Fixture {
+    async fn take(&self, request: &RateRequest) -> Result<RateGrant> {
+        self.store.take(request).await
+    }
+}
+
+#[async_trait]
+impl AccessLedger for Fixture {
+    async fn record_uses(&self, uses: &[KeyUse]) -> Result<()> {
+        self.store.record_uses(uses).await
+    }
+    async fn prune(&self) -> Result<u64> {
+        self.store.prune().await
     }
 }
 

@@ -13,4 +13,5 @@ mod differential;
 mod fault;
 mod fixture;
 mod race;
+mod schedules;
 mod session;

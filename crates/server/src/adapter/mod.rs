@@ -3,5 +3,9 @@
 mod agent_configs;
 mod clock;
 mod ids;
+mod passwords;
+mod secrets;
 
-pub(crate) use self::{agent_configs::AgentConfigs, clock::SystemClock, ids::UuidV7};
+pub(crate) use self::{
+    agent_configs::AgentConfigs, clock::SystemClock, ids::UuidV7, passwords::BlockingPasswords, secrets::SystemSecrets,
+};

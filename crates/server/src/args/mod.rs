@@ -1,5 +1,6 @@
 //! The command line, as types.
 
+mod access;
 mod executions;
 mod run;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
+    access::{KeyCreateArgs, KeysCommand, UserCreateArgs, UsersCommand},
     executions::{ExecutionsCommand, ListArgs, LogsArgs},
     run::RunArgs,
 };
@@ -87,6 +89,12 @@ pub(crate) enum Command {
     /// Look at executions, or cancel one
     #[command(subcommand, visible_alias = "exec")]
     Executions(ExecutionsCommand),
+    /// Make accounts, or list them
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// Make, list and revoke API keys: what programs call the HTTP API with
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Change the schema of the database, or say how it stands
     #[command(subcommand)]
     Migrate(MigrateCommand),
@@ -98,6 +106,21 @@ pub(crate) enum Command {
         turbocat doctor --database-url postgres://turbocat@db/turbocat\n\n\
         It changes nothing. It exits with 1 if something is broken; a warning is not.")]
     Doctor,
+    /// Measure the engine against what this PostgreSQL can do at best
+    #[command(after_help = "Examples:\n  \
+        turbocat bench\n  \
+        turbocat bench --workload chain,single --seconds 5 --json\n  \
+        turbocat bench --workload history --history 1000000,10000000\n  \
+        turbocat bench --gates\n  \
+        turbocat bench --attach --database-url postgres://turbocat@db/turbocat\n\n\
+        Without a database URL it starts a private PostgreSQL with fsync on and throws it away afterwards. With one, it \
+        makes databases of its own beside the one that is named, which is left alone, and drops them; CPU times of a \
+        server that is not its own are not known. With --attach it starts no engine: it publishes a workflow in the \
+        database that is named, inserts executions for a running `turbocat up` to claim, and looks their ends up.\n\n\
+        What the figures mean is in docs/performance.md.")]
+    Bench(turbocat_bench::BenchArgs),
+    /// Kill, pause and cut off workers and their database, and check that nothing is lost or done twice
+    Chaos(turbocat_chaos::ChaosArgs),
 }
 
 /// Where `turbocat up` listens unless told otherwise.
@@ -119,7 +142,7 @@ fn listen_address(text: &str) -> Result<String, String> {
     The first Ctrl-C (or SIGTERM) ends it cleanly: no new work is taken, what runs may end within the drain time, \
     and the rest is handed to other processes. A second one ends it at once; nothing is lost then either.")]
 pub(crate) struct UpArgs {
-    /// The address of the HTTP listener: /health and /ready
+    /// The address of the HTTP listener: the API, /health and /ready
     #[arg(
         long,
         env = "TURBOCAT_LISTEN",
@@ -261,7 +284,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 11);
+        assert_eq!(shown, 20);
     }
 
     #[test]

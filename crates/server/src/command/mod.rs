@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod access;
 mod apply;
 mod doctor;
 mod executions;
@@ -42,12 +43,16 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             on(open()?, async |url| apply::run(url, &global, &files).await)
         }
         Command::Executions(command) => on(open_existing()?, async |url| executions::run(url, &global, command).await),
+        Command::Users(command) => on(open()?, async |url| access::users(url, &global, command).await),
+        Command::Keys(command) => on(open()?, async |url| access::keys(url, &global, command).await),
         Command::Migrate(command @ MigrateCommand::Up) => {
             on(open()?, async |url| migrate::run(url, &global, command).await)
         }
         Command::Migrate(command) => on(open_existing()?, async |url| migrate::run(url, &global, command).await),
         Command::Seed(args) => on(open()?, async |url| seed::run(url, &global, &args).await),
         Command::Doctor => doctor::run(&global),
+        Command::Bench(args) => turbocat_bench::run(&args, global.database_url(), global.json),
+        Command::Chaos(args) => turbocat_chaos::run(&args, global.json),
     }
 }
 

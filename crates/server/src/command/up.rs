@@ -12,6 +12,7 @@ use turbocat_persistence::PgStore;
 
 use super::seed_all;
 use crate::{
+    adapter::UuidV7,
     args::{GlobalArgs, UpArgs},
     signals,
     wire::App,
@@ -33,7 +34,12 @@ pub(super) async fn run(url: &str, global: &GlobalArgs, args: &UpArgs) -> anyhow
     let engine = app.start_engine(options(args)).await?;
 
     let ready = Ready { store: app.store.clone(), engine: engine.handle(), shutdown: shutdown.clone() };
-    let router = turbocat_http::router(turbocat_http::State { readiness: Arc::new(ready) });
+    let router = turbocat_http::router(turbocat_http::State::new(
+        Arc::new(ready),
+        (app.use_cases.clone(), app.access.clone()),
+        (Arc::new(engine.handle()), Arc::new(UuidV7)),
+        shutdown.clone(),
+    ));
     tracing::info!(address = %listener.local_addr()?, "listening");
 
     let served = async {
@@ -47,8 +53,8 @@ pub(super) async fn run(url: &str, global: &GlobalArgs, args: &UpArgs) -> anyhow
         tracing::info!(drain_timeout_s = args.drain_timeout, "draining");
         engine.drain(drain_timeout).await;
     };
-    let (served, ()) = tokio::select! {
-        ended = async { tokio::join!(served, drained) } => ended,
+    let (served, (), ()) = tokio::select! {
+        ended = async { tokio::join!(served, drained, app.keep_access(shutdown.clone())) } => ended,
         never = app.wake_on_hints(engine.handle()) => match never? {},
     };
     app.store.close().await;

@@ -71,6 +71,27 @@ pub async fn a_running_record_gives_way_to_its_end(store: &dyn ContractStore) {
     assert_eq!(step_lines(store, id).await.len(), 1);
 }
 
+/// What is new for who looks on is what has ended, from a place in the order on, and behind it what runs; no output.
+pub async fn news_are_what_has_ended_from_a_place_on_and_what_runs(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let worker = scene.worker(store).await;
+    let id = scene.running(store, worker).await.id;
+    let light =
+        |path: &str, seq| StepRecord { outcome: StepOutcome::Completed(Value::Null), ..a_record(id, path, seq) };
+    let (running, failed) = (
+        a_running_record(id, "r", 1),
+        StepRecord { outcome: StepOutcome::Failed(StepError::permanent("c", "m")), ..a_record(id, "f", 5) },
+    );
+    write(store, worker, &[a_record(id, "b", 2), running.clone(), a_record(id, "a", 3), failed.clone()]).await;
+    let news = async |from, limit| store.executions().step_news(id, from, limit).await.unwrap();
+
+    assert_eq!(news(0, 9).await, [light("b", 2), light("a", 3), failed.clone(), running.clone()]);
+    assert_eq!(news(0, 1).await, [light("b", 2), running.clone()]);
+    assert_eq!(news(3, 1).await, [light("a", 3), running.clone()]);
+    assert_eq!(news(6, 9).await, [running]);
+    assert_eq!(store.executions().step_news(scene.nobody(ExecutionId::from_uuid), 0, 9).await.unwrap(), []);
+}
+
 /// An end never gives way: neither to `running`, nor to another end.
 pub async fn an_end_never_gives_way(store: &dyn ContractStore) {
     let scene = Scene::set(store).await;
@@ -223,7 +244,7 @@ pub async fn an_ended_execution_is_left_as_it_is(store: &dyn ContractStore) {
     park(store, worker, running.id, Vec::new()).await;
     assert_eq!(read(store, running.id).await, ended);
     assert_eq!(store.executions().step_records(running.id).await.unwrap(), []);
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.next_due().await.unwrap().execution, None);
 }
 
 /// The end of a child wakes its parent: by mail while it is owned, by making it claimable while it is parked.

@@ -16,6 +16,7 @@
     reason = "a rule that is broken panics: that is what a test does"
 )]
 
+pub mod access;
 pub mod aggregate;
 pub mod cancel;
 pub mod counter;
@@ -28,17 +29,20 @@ pub mod name;
 pub mod parking;
 pub mod queue;
 mod scene;
+pub mod schedule;
 mod suite;
 pub mod unit_of_work;
 pub mod worker;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use turbocat_domain::{
-    id::{ExecutionId, WorkerId},
+    id::{ExecutionId, WorkerId, WorkflowId},
     port::{
-        CounterRepository, EventQueries, ExecutionAcceptor, ExecutionQueue, Journal, LogWriter, Queries, Store,
-        WorkerRepository,
+        AccessLedger, CounterRepository, EventQueries, ExecutionAcceptor, ExecutionQueue, Journal, LogWriter, Queries,
+        RateLimiter, ScheduleRepository, Store, WorkerRepository,
     },
+    schedule::Verdict,
 };
 
 pub use self::{differential::differential, scene::Scene};
@@ -54,7 +58,10 @@ pub trait ContractStore:
     + Journal
     + LogWriter
     + CounterRepository
+    + ScheduleRepository
     + ExecutionAcceptor
+    + RateLimiter
+    + AccessLedger
 {
     /// Lets the store's time move on, be it by a microsecond. A database whose clock runs has nothing to do.
     async fn tick(&self);
@@ -64,4 +71,10 @@ pub trait ContractStore:
 
     /// Lets the time come that a parked execution waits for, and changes nothing else.
     async fn make_due(&self, execution: ExecutionId);
+
+    /// Lets the next tick of a workflow's schedule be this one, without jitter, and changes nothing else.
+    async fn set_next_tick(&self, workflow: WorkflowId, tick: DateTime<Utc>);
+
+    /// What became of the ticks of a workflow, in their order.
+    async fn ticks(&self, workflow: WorkflowId) -> Vec<(DateTime<Utc>, Verdict, Option<ExecutionId>)>;
 }

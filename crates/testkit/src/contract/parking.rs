@@ -20,7 +20,7 @@ pub async fn a_parked_execution_is_claimable_when_it_is_due(store: &dyn Contract
     park(store, worker, id, Vec::new()).await;
 
     assert_eq!(claim(store, worker).await, []);
-    assert_eq!(store.next_due().await.unwrap(), Some(far_future()));
+    assert_eq!(store.next_due().await.unwrap().execution, Some(far_future()));
     assert_eq!(status(store, id).await, ExecutionStatus::Running);
     store.make_due(id).await;
     let claimed = claim(store, worker).await;

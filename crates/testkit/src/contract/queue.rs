@@ -96,6 +96,23 @@ pub async fn a_child_that_exists_is_left_as_it_is(store: &dyn ContractStore) {
     assert_eq!(status(store, sibling.id).await, ExecutionStatus::Pending);
 }
 
+/// A child whose parent has ended is not begun: who inserts it was the parent's owner once, and is late.
+pub async fn a_child_of_what_has_ended_is_left_out(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let worker = scene.worker(store).await;
+    let parent = scene.running(store, worker).await;
+    let of_parent = |path| a_new_child(&scene.ids, &scene.workflow, parent.id, path);
+    let (early, late, other) = (of_parent("early"), of_parent("late"), scene.new_execution());
+    store.insert(std::slice::from_ref(&early), None).await.unwrap();
+    finish(store, worker, a_completion(&parent)).await;
+
+    store.insert(&[early.clone(), late.clone(), other.clone()], None).await.unwrap();
+
+    assert_eq!(status(store, early.id).await, ExecutionStatus::Pending);
+    assert_eq!(status(store, other.id).await, ExecutionStatus::Pending);
+    assert!(matches!(store.executions().get(late.id).await, Err(RepositoryError::NotFound { .. })));
+}
+
 /// An insert whose answer was lost is repeated, whatever has become of the executions meanwhile, and changes nothing.
 pub async fn a_repeated_insert_changes_nothing(store: &dyn ContractStore) {
     let scene = Scene::set(store).await;
@@ -308,13 +325,13 @@ pub async fn records_come_back_in_their_order(store: &dyn ContractStore) {
 pub async fn the_next_due_time_is_known(store: &dyn ContractStore) {
     let scene = Scene::set(store).await;
     let worker = scene.worker(store).await;
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.next_due().await.unwrap().execution, None);
 
     let (inserted_at, _) = store.insert(&[scene.new_execution()], None).await.unwrap();
-    assert_eq!(store.next_due().await.unwrap(), Some(inserted_at));
+    assert_eq!(store.next_due().await.unwrap().execution, Some(inserted_at));
 
     claim(store, worker).await;
-    assert_eq!(store.next_due().await.unwrap(), None);
+    assert_eq!(store.next_due().await.unwrap().execution, None);
 }
 
 /// The children that have ended are told with their output, or with why they did not complete; the others are not.

@@ -31,6 +31,16 @@ macro_rules! store_contract {
             templates_are_found_by_what_they_are,
             the_audit_log_is_read_by_who_what_and_about_which
         );
+        $crate::store_contract!(@rules $make; access;
+            a_session_is_found_by_its_hash_until_it_is_ended,
+            the_sessions_of_a_user_end_together,
+            a_key_of_idempotency_is_claimed_once,
+            claims_of_one_key_at_once_take_turns,
+            a_rate_gives_its_burst_and_no_more,
+            a_rate_is_not_overdrawn_by_many_at_once,
+            the_use_of_keys_adds_up,
+            what_has_had_its_time_is_pruned
+        );
         $crate::store_contract!(@rules $make; unit_of_work;
             dropped_work_is_undone,
             committed_work_is_seen_as_a_whole,
@@ -48,6 +58,7 @@ macro_rules! store_contract {
             an_accepted_execution_is_pending_until_it_is_claimed,
             an_execution_with_a_living_owner_is_born_running,
             an_execution_with_a_dead_owner_is_claimable,
+            a_child_of_what_has_ended_is_left_out,
             a_child_that_exists_is_left_as_it_is,
             a_repeated_insert_changes_nothing,
             a_repeated_insert_tells_whether_the_owner_has_them,
@@ -67,6 +78,7 @@ macro_rules! store_contract {
             a_committed_step_is_read_as_it_was_written,
             a_repeated_batch_changes_nothing,
             a_running_record_gives_way_to_its_end,
+            news_are_what_has_ended_from_a_place_on_and_what_runs,
             an_end_never_gives_way,
             attempts_are_recorded_apart,
             an_ended_attempt_is_a_line_of_the_log,
@@ -112,6 +124,19 @@ macro_rules! store_contract {
             an_event_of_another_user_wakes_nobody,
             an_event_of_another_user_is_not_received
         );
+        $crate::store_contract!(@rules $make; schedule;
+            a_schedule_is_due_at_its_tick,
+            a_tick_starts_an_execution,
+            a_tick_is_fired_once_whoever_does_and_however_often,
+            a_recorded_tick_starts_nothing_again,
+            a_dead_worker_fires_nothing,
+            a_tick_that_waits_is_due_when_the_execution_before_has_ended,
+            a_tick_that_begins_to_wait_too_late_is_due_at_once,
+            a_new_version_takes_the_schedule_over,
+            a_schedule_ends_with_its_workflow,
+            a_save_leaves_a_schedule_where_it_stands,
+            schedules_are_due_in_their_order_and_in_slices
+        );
         $crate::store_contract!(@rules $make; cancel;
             a_cancel_reaches_the_owner_by_mail,
             a_cancel_is_told_to_who_claims,
@@ -146,6 +171,7 @@ mod tests {
     fn no_rule_is_left_out_of_the_suite() {
         let suite = include_str!("suite.rs");
         let files = [
+            include_str!("access.rs"),
             include_str!("aggregate.rs"),
             include_str!("name.rs"),
             include_str!("unit_of_work.rs"),
@@ -155,6 +181,7 @@ mod tests {
             include_str!("parking.rs"),
             include_str!("worker.rs"),
             include_str!("event.rs"),
+            include_str!("schedule.rs"),
             include_str!("cancel.rs"),
             include_str!("counter.rs"),
         ];

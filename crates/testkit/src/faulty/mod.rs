@@ -87,7 +87,11 @@ impl FaultPlan {
     }
 
     /// Makes a call, or lets it fail.
-    pub(crate) async fn call<T>(&self, name: &'static str, act: impl Future<Output = Result<T>>) -> Result<T> {
+    ///
+    /// # Errors
+    ///
+    /// What the call fails with, or an [`InjectedFault`] that may be tried again.
+    pub async fn call<T>(&self, name: &'static str, act: impl Future<Output = Result<T>>) -> Result<T> {
         match self.decide(name) {
             Fate::Pass => act.await,
             Fate::FailBefore => Err(fault()),

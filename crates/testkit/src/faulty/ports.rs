@@ -6,9 +6,10 @@ use turbocat_domain::{
     execution_log::ExecutionLog,
     id::{ExecutionId, WorkerId},
     port::{
-        CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, EndedChild, EventQueries,
-        ExecutionAcceptor, ExecutionMail, ExecutionQueue, Journal, JournalBatch, LeaseGrant, LogWriter, NewEvent,
-        NewExecution, NewWorker, Renewal, Result, StoredEvent, Takeover, WorkerRepository,
+        CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
+        EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
+        JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Renewal, Result,
+        ScheduleRepository, StoredEvent, Takeover, WorkerRepository,
     },
 };
 
@@ -68,8 +69,19 @@ impl<S: ExecutionQueue> ExecutionQueue for Faulty<S> {
         self.plan.call("queue.request_cancel", self.inner.request_cancel(id)).await
     }
 
-    async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
+    async fn next_due(&self) -> Result<NextDue> {
         self.plan.call("queue.next_due", self.inner.next_due()).await
+    }
+}
+
+#[async_trait]
+impl<S: ScheduleRepository> ScheduleRepository for Faulty<S> {
+    async fn due(&self, request: DueRequest) -> Result<DueSchedules> {
+        self.plan.call("schedule.due", self.inner.due(request)).await
+    }
+
+    async fn fire(&self, worker: WorkerId, firings: &[Firing]) -> Result<FireOutcome> {
+        self.plan.call("schedule.fire", self.inner.fire(worker, firings)).await
     }
 }
 

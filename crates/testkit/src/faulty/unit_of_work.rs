@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use turbocat_domain::port::{
-    AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository, Result, Store,
-    TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
+    AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
+    IdempotencyRepository, Result, SessionRepository, Store, TemplateRepository, UnitOfWork, UserRepository,
+    WorkflowRepository,
 };
 
 use super::{FaultPlan, Faulty};
@@ -49,6 +50,14 @@ impl UnitOfWork for FaultyUnitOfWork {
 
     fn api_keys(&mut self) -> &mut dyn ApiKeyRepository {
         self.inner.api_keys()
+    }
+
+    fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self.inner.sessions()
+    }
+
+    fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {
+        self.inner.idempotency()
     }
 
     fn audit_logs(&mut self) -> &mut dyn AuditLogRepository {

@@ -1,8 +1,11 @@
 //! The hooks of the contract suite: time passes because it is told to.
 
 use async_trait::async_trait;
-use chrono::TimeDelta;
-use turbocat_domain::id::{ExecutionId, WorkerId};
+use chrono::{DateTime, TimeDelta, Utc};
+use turbocat_domain::{
+    id::{ExecutionId, WorkerId, WorkflowId},
+    schedule::Verdict,
+};
 
 use super::MemoryStore;
 use crate::contract::ContractStore;
@@ -29,5 +32,13 @@ impl ContractStore for MemoryStore {
         if parked {
             state.engine.wake(execution, now - MOMENT);
         }
+    }
+
+    async fn set_next_tick(&self, workflow: WorkflowId, tick: DateTime<Utc>) {
+        Self::set_next_tick(self, workflow, tick);
+    }
+
+    async fn ticks(&self, workflow: WorkflowId) -> Vec<(DateTime<Utc>, Verdict, Option<ExecutionId>)> {
+        Self::ticks(self, workflow).into_iter().map(|(at, row)| (at, row.verdict, row.execution)).collect()
     }
 }

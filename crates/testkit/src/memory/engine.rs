@@ -47,6 +47,11 @@ impl ExecutionRow {
         *self.execution.started_at.get_or_insert(now)
     }
 
+    /// Who owns it.
+    pub(super) const fn owner(&self) -> Option<WorkerId> {
+        self.worker
+    }
+
     /// From when it is claimable; where it is owned, that it has mail.
     pub(super) const fn wake_at(&self) -> Option<DateTime<Utc>> {
         self.wake_at
@@ -98,7 +103,7 @@ pub(super) struct Engine {
     pub(super) log_ids: BTreeSet<ExecutionLogId>,
     /// How many lines the store itself has written: what their ids are made from.
     pub(super) lines_written: u64,
-    pub(super) workers: HashMap<WorkerId, WorkerRow>,
+    pub(super) workers: BTreeMap<WorkerId, WorkerRow>,
     pub(super) waits: HashMap<ExecutionId, Vec<WaitRecord>>,
     pub(super) waiting: HashMap<String, BTreeSet<ExecutionId>>,
     pub(super) events: HashMap<String, Vec<EventRow>>,

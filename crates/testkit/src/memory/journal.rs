@@ -19,22 +19,22 @@ use super::{
 impl Journal for MemoryStore {
     async fn commit(&self, worker: WorkerId, batch: &JournalBatch) -> Result<CommitOutcome> {
         let (now, mut state) = (self.now(), self.state());
-        let engine = &mut state.engine;
-        if !engine.is_alive(worker) {
+        if !state.engine.is_alive(worker) {
             return Ok(CommitOutcome::Fenced);
         }
         for record in &batch.records {
-            engine.record(worker, record, now);
+            state.engine.record(worker, record, now);
         }
         for finished in &batch.finished {
-            engine.finish(worker, finished);
+            state.engine.finish(worker, finished);
+            state.release_schedules(finished.id, now);
             // Also when the batch is repeated: to be woken once too often harms nobody.
             if let Some((parent, _)) = &finished.parent {
-                engine.wake(*parent, now);
+                state.engine.wake(*parent, now);
             }
         }
         for parked in &batch.parked {
-            engine.park(worker, parked, now);
+            state.engine.park(worker, parked, now);
         }
         Ok(CommitOutcome::Committed)
     }

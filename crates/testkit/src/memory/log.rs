@@ -56,16 +56,21 @@ impl Engine {
                 Some(("reason", reason.as_str())),
             ),
         };
-        let mut metadata = json!({ "path": path, "attempt": record.attempt });
-        if let (Some((key, value)), Some(fields)) = (detail, metadata.as_object_mut()) {
-            fields.insert(key.to_owned(), json!(value));
-        }
+        let step_key = key_of(path);
+        // What a column says is not said again.
+        let is_nested = step_key.as_ref().is_none_or(|key| key.as_str() != path);
+        let facts = [
+            is_nested.then(|| ("path", json!(path))),
+            (record.attempt > 1).then(|| ("attempt", json!(record.attempt))),
+            detail.map(|(key, value)| (key, json!(value))),
+        ];
+        let metadata = facts.into_iter().flatten().map(|(key, value)| (key.to_owned(), value)).collect();
         let id = ExecutionLogId::from_uuid(nth(LINE_SEED, self.lines_written));
         self.lines_written += 1;
         let new = NewExecutionLog { id, execution_id: record.execution_id, level, message };
         self.append_line(ExecutionLog {
             workflow_step_id: record.workflow_step_id,
-            step_key: key_of(&record.path),
+            step_key,
             step_status: Some(status),
             step_started_at: Some(record.started_at),
             step_completed_at: Some(ended_at),

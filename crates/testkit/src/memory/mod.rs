@@ -11,6 +11,7 @@
 //! 3. Work on executions costs the logarithm of how many there are, never their number.
 
 mod acceptor;
+mod access;
 mod contract_hooks;
 mod counter;
 mod engine;
@@ -23,15 +24,27 @@ mod queries;
 mod queue;
 mod repository;
 mod row;
+mod schedule;
 mod tables;
 mod unit_of_work;
 mod worker;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-use turbocat_domain::{id::WorkerId, port::Clock};
+use chrono::{DateTime, Utc};
+use turbocat_domain::{
+    id::{ExecutionId, WorkerId},
+    port::Clock,
+};
 
-use self::{engine::Engine, name_lock::NameLocks, tables::Tables};
+use self::{
+    engine::{Engine, ExecutionRow},
+    name_lock::NameLocks,
+    tables::Tables,
+};
 use crate::clock::SimulatedClock;
 
 /// A store in memory. Clones share what is stored.
@@ -56,6 +69,8 @@ struct State {
     commits: u64,
     /// What the engine's ports write.
     engine: Engine,
+    /// Until when the permits of each rate are spent.
+    rates: BTreeMap<String, DateTime<Utc>>,
 }
 
 impl MemoryStore {
@@ -74,6 +89,18 @@ impl MemoryStore {
     /// Ends a worker's session, as the death of its process does: the next look for dead workers finds it.
     pub fn end_session(&self, worker: WorkerId) {
         self.state().engine.end_session(worker);
+    }
+
+    /// Who owns an execution, for those who watch; nobody, if there is no such execution.
+    #[must_use]
+    pub fn owner_of(&self, execution: ExecutionId) -> Option<WorkerId> {
+        self.state().engine.executions.get(&execution).and_then(ExecutionRow::owner)
+    }
+
+    /// Whether a worker is registered and not marked dead, for those who watch.
+    #[must_use]
+    pub fn is_alive(&self, worker: WorkerId) -> bool {
+        self.state().engine.is_alive(worker)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -162,7 +189,7 @@ mod tests {
         let batch: Vec<_> = (0..COUNT).map(|_| scene.new_execution()).collect();
         store.insert(&batch, None).await.unwrap();
         let mut ended = 0;
-        while store.next_due().await.unwrap().is_some() {
+        while store.next_due().await.unwrap().execution.is_some() {
             let claimed = store.claim(ClaimRequest { worker, limit: 10 }).await.unwrap();
             ended += claimed.len();
             let finished = claimed.iter().map(a_completion).collect();

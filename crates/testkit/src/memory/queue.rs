@@ -10,7 +10,7 @@ use turbocat_domain::{
     id::{ExecutionId, WorkerId},
     port::{
         CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, ExecutionMail, ExecutionQueue, NewExecution,
-        RepositoryError, Result,
+        NextDue, RepositoryError, Result,
     },
     step_run::StepError,
 };
@@ -18,6 +18,7 @@ use turbocat_domain::{
 use super::{
     MemoryStore, State,
     engine::{Engine, ExecutionRow},
+    schedule::ScheduleRow,
 };
 
 const ENTITY: &str = "execution";
@@ -91,8 +92,12 @@ impl ExecutionQueue for MemoryStore {
         Ok(CancelOutcome::Requested)
     }
 
-    async fn next_due(&self) -> Result<Option<DateTime<Utc>>> {
-        Ok(self.state().engine.claimable.first().map(|(at, _)| *at))
+    async fn next_due(&self) -> Result<NextDue> {
+        let state = self.state();
+        Ok(NextDue {
+            execution: state.engine.claimable.first().map(|(at, _)| *at),
+            schedule: state.tables.schedules.values().filter_map(ScheduleRow::due_at).min(),
+        })
     }
 }
 
@@ -104,7 +109,9 @@ impl State {
         for new in executions {
             if let Some((parent, path)) = &new.parent {
                 let stands = self.engine.children.get(parent).is_some_and(|paths| paths.contains_key(path));
-                if stands || !children.insert((*parent, path.as_str())) {
+                let has_ended = |row: &ExecutionRow| row.execution.status.is_terminal();
+                let is_late = self.engine.executions.get(parent).is_some_and(has_ended);
+                if stands || is_late || !children.insert((*parent, path.as_str())) {
                     continue;
                 }
             }

@@ -152,7 +152,7 @@ row! {
 
 row! {
     ApiKey(ApiKeyId) in api_keys, "api_key";
-    metrics: usage_count;
+    metrics: usage_count, last_used_at;
     clashes: |key, other| key.key_hash == other.key_hash;
     refers: |key, tables| tables.users.contains(key.user_id)
 }

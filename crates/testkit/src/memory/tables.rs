@@ -11,15 +11,20 @@ use turbocat_domain::{
     api_key::ApiKey,
     audit_log::AuditLog,
     deployment::Deployment,
-    id::{AuditLogId, WorkflowId},
+    id::{AuditLogId, SessionId, UserId, WorkflowId},
+    idempotency::IdempotencyRecord,
     port::{RepositoryError, Result},
+    session::Session,
     template::Template,
     user::User,
     workflow::Workflow,
     workflow_step::WorkflowStep,
 };
 
-use super::row::Row;
+use super::{
+    row::Row,
+    schedule::{ScheduleRow, TickRow},
+};
 
 /// The rows of one aggregate, by id.
 pub(super) struct Table<R: Row> {
@@ -75,9 +80,16 @@ pub(super) struct Tables {
     pub(super) workflows: Table<Workflow>,
     /// The steps of each workflow, in their order.
     pub(super) steps: Arc<BTreeMap<WorkflowId, Arc<Vec<WorkflowStep>>>>,
+    /// The schedules, by owner and name.
+    pub(super) schedules: Arc<BTreeMap<(UserId, String), ScheduleRow>>,
+    /// What became of their ticks.
+    pub(super) ticks: Arc<BTreeMap<(WorkflowId, DateTime<Utc>), TickRow>>,
     pub(super) templates: Table<Template>,
     pub(super) deployments: Table<Deployment>,
     pub(super) api_keys: Table<ApiKey>,
+    pub(super) sessions: Arc<BTreeMap<SessionId, Session>>,
+    /// The requests that may be sent again, by user and key.
+    pub(super) idempotency_keys: Arc<BTreeMap<(UserId, String), IdempotencyRecord>>,
     pub(super) audit_logs: Arc<BTreeMap<AuditLogId, Arc<AuditLog>>>,
 }
 

@@ -3,12 +3,14 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use tokio::sync::OwnedMutexGuard;
 use turbocat_domain::{
     id::ExecutionId,
     port::{
         AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
-        RepositoryError, Result, Store, TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
+        IdempotencyRepository, RepositoryError, Result, SessionRepository, Store, TemplateRepository, UnitOfWork,
+        UserRepository, WorkflowRepository,
     },
 };
 
@@ -24,6 +26,8 @@ pub(super) struct MemoryUnitOfWork {
     /// The executions that it deletes.
     pub(super) deleted: BTreeSet<ExecutionId>,
     seen: u64,
+    /// The time of all that it does to schedules: what ends and begins in it goes on.
+    pub(super) began_at: DateTime<Utc>,
     operations: Vec<Operation>,
     names: Vec<(NameKey, OwnedMutexGuard<()>)>,
     failed: bool,
@@ -38,6 +42,7 @@ impl Store for MemoryStore {
             view: state.tables.clone(),
             deleted: BTreeSet::new(),
             seen: state.commits,
+            began_at: self.now(),
             operations: Vec::new(),
             names: Vec::new(),
             failed: false,
@@ -124,6 +129,14 @@ impl UnitOfWork for MemoryUnitOfWork {
     }
 
     fn api_keys(&mut self) -> &mut dyn ApiKeyRepository {
+        self
+    }
+
+    fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self
+    }
+
+    fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {
         self
     }
 

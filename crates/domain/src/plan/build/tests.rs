@@ -23,7 +23,9 @@ fn bindings(document: &Document) -> BTreeMap<StepKey, StepBinding> {
 
 fn compile(steps: &Value) -> Plan {
     let document = document(steps);
-    Plan::compile(&document, &bindings(&document)).unwrap()
+    let plan = Plan::compile(&document, &bindings(&document)).unwrap();
+    assert_eq!(document.steps_total(), plan.steps_total());
+    plan
 }
 
 fn keys(plan: &Plan, steps: &[StepIndex]) -> Vec<String> {

@@ -58,7 +58,8 @@ impl Shown {
     fn facts(&self) -> Vec<(&'static str, String)> {
         let execution = &self.execution;
         let at = |time: chrono::DateTime<chrono::Utc>| format!("{} UTC", time.format("%Y-%m-%d %H:%M:%S"));
-        let source = execution.trigger_data.get("source").and_then(Value::as_str);
+        let known = |key| execution.trigger_data.get(key).and_then(Value::as_str);
+        let source = known("source").or_else(|| known("scheduled_for"));
         let source = source.map(|source| format!(", {}", view::harmless(source))).unwrap_or_default();
         let mut facts = vec![
             ("workflow", self.workflow.clone()),

@@ -239,7 +239,7 @@ impl Pair<'_> {
         for store in self.stores {
             store.make_due(id).await;
         }
-        let due = self.ask("next due", async |store| answer(store.next_due().await).map(|due| due.is_some()));
+        let due = self.ask("next due", async |store| answer(store.next_due().await).map(|due| due.execution.is_some()));
         due.await.unwrap();
     }
 

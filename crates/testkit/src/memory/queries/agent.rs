@@ -22,6 +22,8 @@ impl AgentQueries for MemoryStore {
     async fn list(&self, filter: &AgentFilter, page: PageRequest) -> Result<Page<Agent>> {
         let is_listed = |agent: &Agent| {
             (is_wanted(filter.owner.as_ref(), &agent.user_id) || (filter.public_too && agent.is_public))
+                && (agent.is_public || !filter.public_only)
+                && filter.name.as_deref().is_none_or(|name| agent.name.as_str() == name)
                 && is_wanted(filter.kind.as_ref(), &agent.kind)
                 && is_wanted(filter.status.as_ref(), &agent.status)
                 && has_tag(filter.tag.as_ref(), &agent.tags)

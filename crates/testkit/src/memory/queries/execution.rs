@@ -9,7 +9,7 @@ use turbocat_domain::{
     execution_log::ExecutionLog,
     id::{ExecutionId, ExecutionLogId},
     port::{Cursor, ExecutionFilter, ExecutionQueries, LogFilter, Page, PageRequest, RepositoryError, Result},
-    step_run::StepRecord,
+    step_run::{StepOutcome, StepRecord},
 };
 
 use super::{
@@ -53,6 +53,13 @@ impl ExecutionQueries for MemoryStore {
         Ok(self.state().engine.records(id))
     }
 
+    async fn step_news(&self, id: ExecutionId, from_seq: u32, limit: u16) -> Result<Vec<StepRecord>> {
+        let (running, ended): (Vec<_>, Vec<_>) =
+            self.state().engine.records(id).into_iter().partition(|record| record.outcome == StepOutcome::Running);
+        let ended = ended.into_iter().filter(|record| record.seq >= from_seq).take(usize::from(limit));
+        Ok(ended.chain(running.into_iter().take(usize::from(limit))).map(without_output).collect())
+    }
+
     async fn logs(&self, id: ExecutionId, filter: &LogFilter, page: PageRequest) -> Result<Page<ExecutionLog>> {
         let state = self.state();
         let after = page
@@ -70,6 +77,14 @@ impl ExecutionQueries for MemoryStore {
             .collect();
         let cursor = |line: &ExecutionLog| Cursor { created_at: line.created_at, id: line.id.as_uuid() };
         Ok(page::finish(found, cursor, page))
+    }
+}
+
+/// A record without what its step has put out.
+fn without_output(record: StepRecord) -> StepRecord {
+    match record.outcome {
+        StepOutcome::Completed(_) => StepRecord { outcome: StepOutcome::Completed(Value::Null), ..record },
+        _ => record,
     }
 }
 

@@ -5,6 +5,7 @@ mod api_key;
 mod audit_log;
 mod deployment;
 mod execution;
+mod session;
 mod template;
 mod user;
 mod workflow;
@@ -12,7 +13,7 @@ mod workflow;
 use turbocat_domain::{
     port::{
         AgentQueries, ApiKeyQueries, AuditLogQueries, DeploymentQueries, ExecutionQueries, Page, PageRequest, Queries,
-        RepositoryError, Result, TemplateQueries, UserQueries, WorkflowQueries,
+        RepositoryError, Result, SessionQueries, TemplateQueries, UserQueries, WorkflowQueries,
     },
     value::Tag,
 };
@@ -45,6 +46,10 @@ impl Queries for MemoryStore {
     }
 
     fn api_keys(&self) -> &dyn ApiKeyQueries {
+        self
+    }
+
+    fn sessions(&self) -> &dyn SessionQueries {
         self
     }
 

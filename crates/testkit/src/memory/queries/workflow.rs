@@ -27,6 +27,8 @@ impl WorkflowQueries for MemoryStore {
     async fn list(&self, filter: &WorkflowFilter, page: PageRequest) -> Result<Page<Workflow>> {
         let is_listed = |workflow: &Workflow| {
             (is_wanted(filter.owner.as_ref(), &workflow.user_id) || (filter.public_too && workflow.is_public))
+                && (workflow.is_public || !filter.public_only)
+                && filter.name.as_deref().is_none_or(|name| workflow.name.as_str() == name)
                 && is_wanted(filter.status.as_ref(), &workflow.status)
                 && has_tag(filter.tag.as_ref(), &workflow.tags)
         };

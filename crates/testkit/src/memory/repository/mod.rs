@@ -5,6 +5,8 @@ mod api_key;
 mod audit_log;
 mod deployment;
 mod execution;
+mod idempotency;
+mod session;
 mod template;
 mod user;
 mod workflow;

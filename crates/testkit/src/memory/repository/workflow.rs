@@ -18,16 +18,24 @@ const STEP: &str = "workflow_step";
 #[async_trait]
 impl WorkflowRepository for MemoryUnitOfWork {
     async fn insert(&mut self, workflow: &Workflow, steps: &[WorkflowStep]) -> Result<()> {
-        let (workflow, steps) = (workflow.clone(), steps.to_vec());
+        let (workflow, steps, began_at) = (workflow.clone(), steps.to_vec(), self.began_at);
         self.apply(move |tables| {
             tables.insert(std::slice::from_ref(&workflow))?;
-            tables.put_steps(workflow.id, &steps)
+            tables.put_steps(workflow.id, &steps)?;
+            tables.begin_schedule(workflow.id, began_at);
+            Ok(())
         })
     }
 
     async fn save(&mut self, workflow: &Workflow, now: DateTime<Utc>) -> Result<()> {
-        let workflow = workflow.clone();
-        self.apply(move |tables| tables.save(&workflow, now))
+        let (workflow, began_at) = (workflow.clone(), self.began_at);
+        self.apply(move |tables| {
+            // Before the name changes, under which it is found.
+            tables.end_schedule(workflow.id, began_at);
+            tables.save(&workflow, now)?;
+            tables.begin_schedule(workflow.id, began_at);
+            Ok(())
+        })
     }
 
     async fn replace_steps(&mut self, id: WorkflowId, steps: &[WorkflowStep]) -> Result<()> {
@@ -36,11 +44,20 @@ impl WorkflowRepository for MemoryUnitOfWork {
     }
 
     async fn delete(&mut self, id: WorkflowId, now: DateTime<Utc>) -> Result<()> {
-        self.apply(move |tables| tables.delete::<Workflow>(id, now))
+        let began_at = self.began_at;
+        self.apply(move |tables| {
+            tables.end_schedule(id, began_at);
+            tables.delete::<Workflow>(id, now)
+        })
     }
 
     async fn restore(&mut self, id: WorkflowId, now: DateTime<Utc>) -> Result<()> {
-        self.apply(move |tables| tables.restore::<Workflow>(id, now))
+        let began_at = self.began_at;
+        self.apply(move |tables| {
+            tables.restore::<Workflow>(id, now)?;
+            tables.begin_schedule(id, began_at);
+            Ok(())
+        })
     }
 
     async fn lock_latest<'a>(&mut self, owner: UserId, name: &'a str) -> Result<Option<Workflow>> {

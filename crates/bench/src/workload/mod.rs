@@ -1,0 +1,25 @@
+//! The workloads, one file each.
+
+mod attach;
+mod history;
+mod idle;
+mod light;
+mod map;
+mod processes;
+mod saturated;
+mod schedules;
+mod single;
+mod sleepers;
+
+pub(crate) use self::{
+    attach::attach,
+    history::history,
+    idle::idle,
+    light::light,
+    map::map,
+    processes::processes,
+    saturated::{chain, fan_out, gates},
+    schedules::schedules,
+    single::single,
+    sleepers::sleepers,
+};

@@ -1,0 +1,330 @@
+//! `/executions`: starting, listing, looking at and cancelling them.
+
+use std::time::Duration;
+
+use axum::{
+    Json as Answer, extract,
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use turbocat_application::{Actor, Selector, StartExecution, Started, Via};
+use turbocat_domain::{
+    execution::{Execution, TriggerType},
+    id::{ExecutionId, WorkflowId},
+    limits,
+    permission::Permission,
+    port::{CancelOutcome, ExecutionFilter, LogFilter},
+};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::routes;
+
+use super::query::id;
+use crate::{
+    FieldError, Needs, Problem, ProblemCode, State,
+    api::Api,
+    auth::Who,
+    detached::detached,
+    extract::{Id, IdempotencyKey, Json, Params},
+    page::{self, PageView, refused},
+    view::{ExecutionView, LogView, StepView},
+    words::{ExecutionStatusWord, LogLevelWord},
+};
+
+/// The longest that a start waits for the end, in seconds.
+const WAIT_S_MAX: u16 = 60;
+/// How often is looked at what is waited for, at first and at last.
+const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
+/// Room for the members around an input.
+const ENVELOPE_BYTES: usize = 4 * 1024;
+
+/// The routes of this file.
+pub(crate) fn routes(api: Api) -> Api {
+    let (read, start) = (Needs::Permission(Permission::ExecutionsRead), Needs::Permission(Permission::ExecutionsStart));
+    api.route(read, routes!(list_executions))
+        .large_route(start, limits::EXECUTION_INPUT_BYTES_MAX + ENVELOPE_BYTES, routes!(start_execution))
+        .route(read, routes!(show_execution))
+        .route(read, routes!(list_execution_steps))
+        .route(read, routes!(list_execution_logs))
+        .route(Needs::Permission(Permission::ExecutionsCancel), routes!(cancel_execution))
+}
+
+/// An execution that is wanted: of a workflow by its name, or of one version of it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct StartBody {
+    /// The name of the workflow: its active version is run, one's own before a public one.
+    #[schema(min_length = 1, max_length = 255)]
+    workflow: Option<String>,
+    /// The version to run, in place of a name.
+    workflow_id: Option<String>,
+    /// The input; an empty object without.
+    #[serde(default = "empty")]
+    input: Value,
+}
+
+fn empty() -> Value {
+    json!({})
+}
+
+/// An execution that was accepted: it is durable, and will reach an end.
+#[derive(Serialize, ToSchema)]
+struct StartedView {
+    /// Its id.
+    id: String,
+    /// The version of the workflow that it runs.
+    workflow_id: String,
+}
+
+/// How a start answers.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct StartQuery {
+    /// For how many seconds the answer may wait for the end.
+    #[param(minimum = 0, maximum = 60)]
+    wait: Option<u16>,
+}
+
+/// Starts an execution. It is durable before the answer is sent.
+#[utoipa::path(
+    post, path = "/api/v1/executions", tag = "executions", operation_id = "start_execution", request_body = StartBody,
+    params(
+        StartQuery,
+        ("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send the request again"),
+    ),
+    responses(
+        (status = 200, description = "Ended within `wait`", body = ExecutionView),
+        (status = 202, description = "Accepted", body = StartedView),
+    )
+)]
+async fn start_execution(
+    extract::State(state): extract::State<State>,
+    (who, key, Params(query)): (Who, IdempotencyKey, Params<StartQuery>),
+    body: Json<StartBody>,
+) -> Result<Response, Problem> {
+    let wait = Duration::from_secs(query.wait.unwrap_or_default().into());
+    if query.wait.is_some_and(|wait| wait > WAIT_S_MAX) {
+        return Err(refused("wait", format!("it must be from 0 to {WAIT_S_MAX}")));
+    }
+    let once = key.of("executions.start", &body.bytes)?;
+    let StartBody { workflow, workflow_id, input } = body.value;
+    let request = StartExecution {
+        id: ExecutionId::from_uuid(state.ids.next()),
+        workflow: selector(workflow, workflow_id)?,
+        input,
+        trigger_type: TriggerType::Api,
+        trigger_data: trigger_data(&who),
+    };
+    let actor = who.actor();
+    let started = {
+        let state = state.clone();
+        detached(async move {
+            let use_cases = state.use_cases.on_behalf_of(&who.origin);
+            match once {
+                Some(once) => use_cases.start_once((actor, &once), state.acceptor.as_ref(), request).await,
+                None => use_cases.start(actor, state.acceptor.as_ref(), request).await,
+            }
+        })
+    };
+    let started = started.await?;
+    tracing::info!(execution.id = %started.id, "accepted");
+    let mut response = match ended_within(&state, (actor, started.id), wait).await? {
+        Some(execution) => Answer(ExecutionView::from(execution)).into_response(),
+        None => (StatusCode::ACCEPTED, Answer(StartedView::from(started))).into_response(),
+    };
+    if let Ok(place) = HeaderValue::from_str(&format!("/api/v1/executions/{}", started.id)) {
+        response.headers_mut().insert(header::LOCATION, place);
+    }
+    if started.is_repeated {
+        let name = HeaderName::from_static("idempotency-replayed");
+        response.headers_mut().insert(name, HeaderValue::from_static("true"));
+    }
+    Ok(response)
+}
+
+impl From<Started> for StartedView {
+    fn from(started: Started) -> Self {
+        Self { id: started.id.to_string(), workflow_id: started.workflow_id.to_string() }
+    }
+}
+
+fn trigger_data(who: &Who) -> Value {
+    match who.caller.via {
+        Via::Key(id) => json!({ "source": "http", "api_key_id": id.to_string() }),
+        Via::Session(id) => json!({ "source": "http", "session_id": id.to_string() }),
+    }
+}
+
+fn selector(name: Option<String>, id: Option<String>) -> Result<Selector, Problem> {
+    match (name, id) {
+        (Some(name), None) => Ok(Selector::Name(name)),
+        (None, Some(id)) => match id.parse::<WorkflowId>() {
+            Ok(id) => Ok(Selector::Id(id)),
+            Err(error) => Err(invalid("/workflow_id", error.to_string())),
+        },
+        _ => Err(invalid("", "it needs `workflow` or `workflow_id`, and not both".to_owned())),
+    }
+}
+
+fn invalid(pointer: &str, message: String) -> Problem {
+    let error = FieldError { pointer: pointer.to_owned(), code: "invalid_field".to_owned(), message };
+    Problem::new(ProblemCode::Invalid).with_errors(&[error])
+}
+
+/// Waits for the end of an execution, for a while.
+async fn ended_within(
+    state: &State,
+    (actor, id): (Actor, ExecutionId),
+    wait: Duration,
+) -> Result<Option<Execution>, Problem> {
+    if wait.is_zero() || !actor.may(Permission::ExecutionsRead) {
+        return Ok(None);
+    }
+    let ended = async {
+        let (mut pause, longest) = LOOK;
+        loop {
+            let execution = state.use_cases.execution(actor, id).await?;
+            if execution.status.is_terminal() {
+                return Ok(execution);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+    };
+    tokio::select! {
+        ended = tokio::time::timeout(wait, ended) => ended.ok().transpose(),
+        () = state.shutdown.cancelled() => Ok(None),
+    }
+}
+
+/// Which executions are listed.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ExecutionQuery {
+    /// Only of this version of a workflow.
+    workflow_id: Option<String>,
+    /// Only in this status.
+    #[param(inline)]
+    status: Option<ExecutionStatusWord>,
+    /// Only the children of this execution.
+    parent_id: Option<String>,
+    /// The most items, 50 without.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// Where the page before ended: its `next`.
+    after: Option<String>,
+}
+
+/// Executions, without their inputs and outputs.
+#[utoipa::path(
+    get, path = "/api/v1/executions", tag = "executions", operation_id = "list_executions", params(ExecutionQuery),
+    responses((status = 200, description = "A page of executions, newest first", body = PageView<ExecutionView>))
+)]
+async fn list_executions(
+    extract::State(state): extract::State<State>,
+    who: Who,
+    Params(query): Params<ExecutionQuery>,
+) -> Result<Answer<PageView<ExecutionView>>, Problem> {
+    let page = page::request(query.limit, query.after.as_deref())?;
+    let filter = ExecutionFilter {
+        workflow: query.workflow_id.map(|text| id("workflow_id", &text)).transpose()?,
+        parent: query.parent_id.map(|text| id("parent_id", &text)).transpose()?,
+        status: query.status.map(|word| word.0),
+        user: None,
+    };
+    Ok(Answer(PageView::of(state.use_cases.executions(who.actor(), filter, page).await?)))
+}
+
+/// One execution.
+#[utoipa::path(
+    get, path = "/api/v1/executions/{id}", tag = "executions", operation_id = "show_execution",
+    params(("id" = String, Path, description = "The execution")),
+    responses((status = 200, description = "The execution", body = ExecutionView))
+)]
+async fn show_execution(
+    extract::State(state): extract::State<State>,
+    who: Who,
+    Id(id): Id<ExecutionId>,
+) -> Result<Answer<ExecutionView>, Problem> {
+    Ok(Answer(state.use_cases.execution(who.actor(), id).await?.into()))
+}
+
+/// What the steps of an execution have recorded, in the order in which it happened.
+#[utoipa::path(
+    get, path = "/api/v1/executions/{id}/steps", tag = "executions", operation_id = "list_execution_steps",
+    params(("id" = String, Path, description = "The execution")),
+    responses((status = 200, description = "Each attempt of each step", body = Vec<StepView>))
+)]
+async fn list_execution_steps(
+    extract::State(state): extract::State<State>,
+    who: Who,
+    Id(id): Id<ExecutionId>,
+) -> Result<Answer<Vec<StepView>>, Problem> {
+    let records = state.use_cases.step_records(who.actor(), id).await?;
+    Ok(Answer(records.into_iter().map(StepView::from).collect()))
+}
+
+/// Which lines are read.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct LogQuery {
+    /// Only this level and those above it.
+    #[param(inline)]
+    level: Option<LogLevelWord>,
+    /// Only of the step with this key.
+    step_key: Option<String>,
+    /// The most items, 50 without.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<u16>,
+    /// Where the page before ended: its `next`.
+    after: Option<String>,
+}
+
+/// The log of an execution, oldest first.
+#[utoipa::path(
+    get, path = "/api/v1/executions/{id}/logs", tag = "executions", operation_id = "list_execution_logs",
+    params(("id" = String, Path, description = "The execution"), LogQuery),
+    responses((status = 200, description = "A page of lines, oldest first", body = PageView<LogView>))
+)]
+async fn list_execution_logs(
+    extract::State(state): extract::State<State>,
+    (who, Id(id)): (Who, Id<ExecutionId>),
+    Params(query): Params<LogQuery>,
+) -> Result<Answer<PageView<LogView>>, Problem> {
+    let page = page::request(query.limit, query.after.as_deref())?;
+    let filter = LogFilter { min_level: query.level.map(|word| word.0), step_key: query.step_key };
+    Ok(Answer(PageView::of(state.use_cases.execution_logs(who.actor(), id, (&filter, page)).await?)))
+}
+
+/// What became of a cancel.
+#[derive(Serialize, ToSchema)]
+struct CancelView {
+    /// The execution.
+    id: String,
+    /// `requested`: it will be cancelled soon; `ended`: it had ended before.
+    outcome: &'static str,
+}
+
+/// Asks for an execution to be cancelled.
+#[utoipa::path(
+    post, path = "/api/v1/executions/{id}/cancel", tag = "executions", operation_id = "cancel_execution",
+    params(("id" = String, Path, description = "The execution")),
+    responses((status = 202, description = "Asked for; it may be asked for any number of times", body = CancelView))
+)]
+async fn cancel_execution(
+    extract::State(state): extract::State<State>,
+    who: Who,
+    Id(id): Id<ExecutionId>,
+) -> Result<(StatusCode, Answer<CancelView>), Problem> {
+    let outcome = detached(async move { state.use_cases.cancel_execution(who.actor(), id).await }).await?;
+    let outcome = match outcome {
+        CancelOutcome::Requested => "requested",
+        CancelOutcome::Ended => "ended",
+        CancelOutcome::Unknown => return Err(Problem::new(ProblemCode::NotFound)),
+    };
+    Ok((StatusCode::ACCEPTED, Answer(CancelView { id: id.to_string(), outcome })))
+}

@@ -1,0 +1,17 @@
+//! Values of queries that have a form of their own.
+
+use std::str::FromStr;
+
+use turbocat_domain::{id::ParseIdError, value::Tag};
+
+use crate::{Problem, page::refused};
+
+/// An id that is looked for.
+pub(super) fn id<T: FromStr<Err = ParseIdError>>(parameter: &str, text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|error: ParseIdError| refused(parameter, error.to_string()))
+}
+
+/// A tag that is looked for.
+pub(super) fn tag(text: String) -> Result<Tag, Problem> {
+    Tag::parse(text).map_err(|error| refused("tag", error.to_string()))
+}

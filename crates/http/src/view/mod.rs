@@ -1,0 +1,15 @@
+//! What clients see: one file a resource. Fields that only the server writes are here and in no request.
+
+mod agent;
+mod execution;
+mod key;
+mod user;
+mod workflow;
+
+pub(crate) use self::{
+    agent::AgentView,
+    execution::{ExecutionView, LogView, StepView},
+    key::{IssuedKeyView, KeyView},
+    user::{SessionView, UserView},
+    workflow::{WorkflowStepView, WorkflowView},
+};
