@@ -112,8 +112,8 @@ impl Shard {
         for ack in in_flight.acks {
             if refused.is_empty() || !self.id_of(&ack).is_some_and(|id| refused.contains(&id)) {
                 self.acknowledge(ack);
-            } else if let Ack::Finished { slot: None, .. } = ack {
-                self.life.release(1);
+            } else if let Ack::Finished { slot: None, id } = ack {
+                self.is_refused(id);
             }
         }
         for id in refused {
@@ -163,7 +163,7 @@ impl Shard {
             Ack::Finished { slot: Some(key), .. } => {
                 self.remove_slot(key);
             }
-            Ack::Finished { slot: None, .. } => self.life.release(1),
+            Ack::Finished { slot: None, id } => self.is_refused(id),
             Ack::Parked(key, wake_at) => {
                 self.life.hints.due_at(wake_at);
                 self.remove_slot(key);

@@ -77,6 +77,7 @@ impl Shard {
     /// Ends an execution that cannot be run here or anywhere. It may have been run before, so it may have children.
     pub(super) fn refuse(&mut self, claimed: &ClaimedExecution, error: StepError) {
         tracing::error!(execution.id = %claimed.id, %error, "the execution cannot be run");
+        self.refusing.insert(claimed.id);
         let (steps_completed, steps_failed) = count_steps(&claimed.records);
         let finished = Box::new(FinishedExecution {
             id: claimed.id,

@@ -83,6 +83,8 @@ pub(crate) struct Shard {
     reads: Reads,
     /// Executions with a cancel that was taken before they arrived.
     cancelled_early: BTreeSet<ExecutionId>,
+    /// Executions that cannot be run, until their end is durable.
+    refusing: BTreeSet<ExecutionId>,
     /// How many agents run.
     running: usize,
     draining: bool,
@@ -112,6 +114,7 @@ impl Shard {
             mailbox: Mailbox::default(),
             reads: Reads::default(),
             cancelled_early: BTreeSet::new(),
+            refusing: BTreeSet::new(),
             running: 0,
             draining: false,
         }
@@ -185,7 +188,8 @@ impl Shard {
     /// All executions that this worker knows to own, in their order.
     fn known(&self) -> Vec<ExecutionId> {
         let arriving = self.arrivals.values().flatten().map(|claimed| claimed.id);
-        let mut known: Vec<_> = self.index.keys().copied().chain(arriving).collect();
+        let held = self.index.keys().chain(&self.refusing).copied();
+        let mut known: Vec<_> = held.chain(arriving).collect();
         known.sort_unstable();
         known
     }
@@ -220,6 +224,12 @@ impl Shard {
             }
         }
         self.running == 0 && self.lanes.are_empty()
+    }
+
+    /// Forgets an execution that was never run here and gives its place back.
+    fn is_refused(&mut self, id: ExecutionId) {
+        self.refusing.remove(&id);
+        self.life.release(1);
     }
 
     /// Forgets an execution and gives its place back.
