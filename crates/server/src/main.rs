@@ -21,6 +21,10 @@ use clap::Parser;
 
 use crate::args::Cli;
 
+/// A step allocates many small things that live for one commit.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The argument with which the binary runs itself again, as the child process of an agent.
 const AGENT_CHILD: &str = "__agent";
 
