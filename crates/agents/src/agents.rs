@@ -17,7 +17,7 @@ use crate::{
     child::Task,
     code, data,
     egress::{EgressClient, EgressPolicy},
-    host::{Budget, ChildHost, Job},
+    host::{Budget, ChildHost, HostOptions, Job},
     llm::{self, LlmConfig, Models, Surroundings},
     redaction::Redactor,
     secret::Secrets,
@@ -32,6 +32,11 @@ pub struct AgentsConfig {
     pub child_program: PathBuf,
     /// How many child processes may run at once; the others wait.
     pub children_max: usize,
+    /// The layers of the confinement without which no program is run, by the names that
+    /// [`sandbox_report`](crate::sandbox_report) gives.
+    pub sandbox_floor: Vec<String>,
+    /// The interpreter of Python; without, one is looked for where it usually is.
+    pub python: Option<PathBuf>,
     /// Where requests may go.
     pub egress: EgressPolicy,
     /// The language models that the operator provides.
@@ -58,6 +63,7 @@ pub enum AgentsError {
 #[derive(Debug)]
 pub struct Agents {
     children: ChildHost,
+    python: code::Python,
     egress: EgressClient,
     models: Models,
     secrets: Secrets,
@@ -74,8 +80,14 @@ impl Agents {
         let known = config.secrets.values().map(|secret| &secret.value).chain(&config.llm.api_key);
         let redactor = Arc::new(Redactor::of(known));
         let models = Models::new(config.llm, &config.egress)?;
+        let host = HostOptions {
+            program: config.child_program,
+            children_max: config.children_max,
+            floor: config.sandbox_floor,
+        };
         Ok(Self {
-            children: ChildHost::new(config.child_program, config.children_max).map_err(AgentsError::Children)?,
+            children: ChildHost::new(host).map_err(AgentsError::Children)?,
+            python: code::Python::new(config.python),
             egress: EgressClient::new(config.egress).map_err(AgentsError::Http)?,
             models,
             secrets: config.secrets,
@@ -92,15 +104,29 @@ impl Agents {
     pub async fn check(&self, kind: AgentType, config: &Value) -> Result<(), Problems> {
         validate_config(kind, config)?;
         match kind {
-            AgentType::Code => code::check(config, &self.children).await,
+            AgentType::Code => code::check(config, self.interpreters()).await,
             AgentType::Data => data::check(config, &self.children).await,
             AgentType::Api | AgentType::Llm | AgentType::Workflow => Ok(()),
         }
     }
 
+    /// The version of Python that code agents get, and where it is.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub async fn python(&self) -> Result<String, StepError> {
+        let found = self.python.interpreter(&self.children).await?;
+        Ok(format!("version {} at {}", found.version, found.program.display()))
+    }
+
+    const fn interpreters(&self) -> code::Interpreters<'_> {
+        code::Interpreters { children: &self.children, python: &self.python }
+    }
+
     async fn dispatch(&self, call: &AgentCall, log: &dyn LogSink) -> Result<Value, StepError> {
         match call.agent.kind {
-            AgentType::Code => code::run(call, &self.children, log).await,
+            AgentType::Code => code::run(call, self.interpreters(), log).await,
             AgentType::Data => data::run(call, &self.children, log).await,
             AgentType::Api => api::run(call, &self.egress, &self.secrets).await,
             AgentType::Llm => {

@@ -1,12 +1,15 @@
 //! What the environment says besides the command line.
 
-use std::env;
+use std::{env, path::PathBuf};
 
 use anyhow::Context;
 use turbocat_agents::{AgentsConfig, EgressPolicy, LlmConfig, NamedSecret, Secret, Secrets};
 
 /// The most child processes at once: each is bounded by its own limits, together they are bounded by this.
 const CHILDREN_MAX: usize = 16;
+
+/// What every Linux that is looked after has. Landlock is among it from 5.13 on, and Python needs it.
+const SANDBOX_FLOOR: &str = "resource_limits,identity,no_new_privileges,descriptors,seccomp";
 
 /// A secret of agents is a variable of this prefix, and another that names the hosts that it may be sent to.
 const SECRET_PREFIX: &str = "TURBOCAT_SECRET_";
@@ -23,10 +26,19 @@ pub(crate) fn agents() -> anyhow::Result<AgentsConfig> {
     Ok(AgentsConfig {
         child_program: env::current_exe().context("the path of this program is not known")?,
         children_max: CHILDREN_MAX,
+        sandbox_floor: sandbox_floor(),
+        python: variable("TURBOCAT_PYTHON").map(PathBuf::from),
         egress: EgressPolicy::allowing(rules).context("TURBOCAT_EGRESS_ALLOW")?,
         llm: llm(),
         secrets: secrets(env::vars()),
     })
+}
+
+/// The layers of the confinement without which no program is run.
+fn sandbox_floor() -> Vec<String> {
+    let named = variable("TURBOCAT_SANDBOX_FLOOR");
+    let floor = named.as_deref().unwrap_or(SANDBOX_FLOOR).split(',').map(str::trim);
+    floor.filter(|layer| !layer.is_empty()).map(str::to_owned).collect()
 }
 
 /// The language model that the operator provides, by the names that its own clients use.

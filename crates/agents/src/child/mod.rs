@@ -5,13 +5,14 @@
 
 mod confine;
 mod output;
+mod python;
 mod request;
 
 use std::{io::Read, process::ExitCode};
 
 pub(crate) use confine::Layer;
 pub(crate) use output::{Failure, Level, Message, log};
-pub(crate) use request::{JavascriptCall, JqCall, Limits, Request, Task};
+pub(crate) use request::{Interpreter, JavascriptCall, JqCall, Limits, PythonCall, Request, Task};
 use serde_json::value::RawValue;
 
 use crate::{code, data};
@@ -33,11 +34,12 @@ pub fn child_main() -> ExitCode {
             return ExitCode::from(64);
         }
     };
-    let mut layers = confine::confine(&request.limits);
-    if matches!(request.task, Task::Probe) {
-        layers.extend(confine::attempts());
-    }
-    match output::finish(run(&request, &layers)) {
+    confine::close_inherited();
+    let answer = match &request.task {
+        Task::Python(call) => Err(python::become_interpreter(call, &request)),
+        _ => confined(&request),
+    };
+    match output::finish(answer) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("nobody takes the answer: {error}");
@@ -46,9 +48,22 @@ pub fn child_main() -> ExitCode {
     }
 }
 
+/// Gives up all rights and does what is asked.
+fn confined(request: &Request) -> Answer {
+    confine::show(&request.label);
+    let mut layers = confine::confine(&request.limits);
+    if matches!(request.task, Task::Probe) {
+        layers.extend(confine::attempts());
+    } else {
+        confine::hold(&request.limits.floor, &layers)?;
+    }
+    run(request, &layers)
+}
+
 fn run(request: &Request, layers: &[Layer]) -> Answer {
     let limits = &request.limits;
     match &request.task {
+        Task::Python(call) => Err(python::become_interpreter(call, request)),
         Task::Javascript(call) => code::javascript::run(call, limits),
         Task::CheckJavascript { source } => code::javascript::check(source, limits),
         Task::Jq(call) => data::program::run(call, limits),

@@ -1,11 +1,15 @@
 //! What the host asks of a child.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 /// One request; a child gets one in its life.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Request {
+    /// What the list of processes shows.
+    pub(crate) label: String,
     /// What is to be done.
     pub(crate) task: Task,
     /// What it may cost.
@@ -23,6 +27,8 @@ pub(crate) struct Limits {
     pub(crate) output_bytes: u64,
     /// The process that asks: a child that finds itself without it ends.
     pub(crate) parent: u32,
+    /// The layers of the confinement without which nothing is run.
+    pub(crate) floor: Vec<String>,
 }
 
 /// What is to be done.
@@ -36,6 +42,8 @@ pub(crate) enum Task {
         /// The program.
         source: String,
     },
+    /// Runs a program in Python, or parses it.
+    Python(PythonCall),
     /// Runs a program in jq.
     Jq(JqCall),
     /// Parses a program in jq.
@@ -56,6 +64,34 @@ pub(crate) struct JavascriptCall {
     pub(crate) inputs: Box<RawValue>,
     /// The second.
     pub(crate) context: Box<RawValue>,
+}
+
+/// A program in Python and what it is given.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct PythonCall {
+    /// What runs it.
+    pub(crate) interpreter: Interpreter,
+    /// The program.
+    pub(crate) source: String,
+    /// The first argument of its function.
+    pub(crate) inputs: Box<RawValue>,
+    /// The second.
+    pub(crate) context: Box<RawValue>,
+    /// Whether it is only parsed.
+    pub(crate) check: bool,
+}
+
+/// An interpreter of this machine, and all of its file system that it needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Interpreter {
+    /// `3.11.2`.
+    pub(crate) version: String,
+    /// The interpreter itself.
+    pub(crate) program: PathBuf,
+    /// The files that it maps: itself, the loader, libraries.
+    pub(crate) files: Vec<PathBuf>,
+    /// The folders of its standard library.
+    pub(crate) folders: Vec<PathBuf>,
 }
 
 /// A program in jq and what it is given.

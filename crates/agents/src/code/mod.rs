@@ -2,25 +2,32 @@
 //!
 //! ```json
 //! { "language": "javascript", "source": "export default function (inputs, context) { return inputs.a + inputs.b }" }
+//! { "language": "python", "source": "def main(inputs, context):\n    return inputs['a'] + inputs['b']" }
 //! ```
 //!
-//! The program is a module whose default export, or else whose function `main`, gets the inputs and the context
-//! (`execution_id`, `path`, `attempt`, `idempotency_key`, `agent`). What it returns, or what the promise that it
-//! returns comes to, is the answer, as JSON. `console` writes to the execution's log.
+//! A program in JavaScript is a module whose default export, or else whose function `main`, gets the inputs and the
+//! context (`execution_id`, `path`, `attempt`, `idempotency_key`, `agent`); one in Python defines `main`. What it
+//! returns, or what the promise that it returns comes to, is the answer, as JSON. What it prints is lines of the
+//! execution's log.
 
 mod console;
 pub(crate) mod javascript;
+mod python;
 
-use serde_json::{Value, json, value::to_raw_value};
+use serde_json::{
+    Value, json,
+    value::{RawValue, to_raw_value},
+};
 use turbocat_domain::{
     port::{AgentCall, LogSink},
     problem::{Problem, Problems},
     step_run::StepError,
 };
 
+pub(crate) use self::python::Python;
 use crate::{
     agents::{invalid_config, job},
-    child::{JavascriptCall, Task},
+    child::{JavascriptCall, PythonCall, Task},
     config::Reader,
     host::ChildHost,
 };
@@ -28,18 +35,32 @@ use crate::{
 /// The longest program, in bytes.
 const SOURCE_BYTES_MAX: usize = 256 << 10;
 
+/// What a program is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Language {
+    Javascript,
+    Python,
+}
+
 /// The configuration of a code agent.
 #[derive(Debug)]
 pub(crate) struct Config {
+    language: Language,
     source: String,
 }
 
 impl Config {
     pub(crate) fn read(config: &Value) -> Result<Self, Problems> {
         let mut reader = Reader::new(config);
-        if reader.required_text("language", "`javascript` is supported").is_some_and(|name| name != "javascript") {
-            reader.problem("language", "must be `javascript`: no other language is supported yet");
-        }
+        let language = match reader.required_text("language", "`javascript` or `python`") {
+            Some("javascript") => Some(Language::Javascript),
+            Some("python") => Some(Language::Python),
+            Some(_) => {
+                reader.problem("language", "must be `javascript` or `python`");
+                None
+            }
+            None => None,
+        };
         let source = reader.required_text("source", "the program").map(str::to_owned);
         if let Some(source) = &source {
             if source.len() > SOURCE_BYTES_MAX {
@@ -49,12 +70,19 @@ impl Config {
                 reader.problem("source", "holds a NUL character");
             }
         }
-        reader.finish(source.map(|source| Self { source }))
+        reader.finish(language.zip(source).map(|(language, source)| Self { language, source }))
     }
 }
 
+/// What runs programs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Interpreters<'a> {
+    pub(crate) children: &'a ChildHost,
+    pub(crate) python: &'a Python,
+}
+
 /// Runs one attempt.
-pub(crate) async fn run(call: &AgentCall, children: &ChildHost, log: &dyn LogSink) -> Result<Value, StepError> {
+pub(crate) async fn run(call: &AgentCall, with: Interpreters<'_>, log: &dyn LogSink) -> Result<Value, StepError> {
     let config = Config::read(&call.agent.config).map_err(|problems| invalid_config(&problems))?;
     let context = json!({
         "execution_id": call.execution_id.as_uuid(),
@@ -64,13 +92,29 @@ pub(crate) async fn run(call: &AgentCall, children: &ChildHost, log: &dyn LogSin
         "agent": call.agent.name.as_str(),
     });
     let raw = |value| to_raw_value(value).map_err(|error| StepError::permanent("invalid_input", error.to_string()));
-    let program = JavascriptCall { source: config.source, inputs: raw(&call.inputs)?, context: raw(&context)? };
-    children.run(job(call, Task::Javascript(program)), log).await
+    let (source, inputs, context) = (config.source, raw(&call.inputs)?, raw(&context)?);
+    let task = match config.language {
+        Language::Javascript => Task::Javascript(JavascriptCall { source, inputs, context }),
+        Language::Python => {
+            let interpreter = with.python.interpreter(with.children).await?.clone();
+            Task::Python(PythonCall { interpreter, source, inputs, context, check: false })
+        }
+    };
+    with.children.run(job(call, task), log).await
 }
 
 /// Parses the program.
-pub(crate) async fn check(config: &Value, children: &ChildHost) -> Result<(), Problems> {
-    let source = Config::read(config)?.source;
-    let checked = children.check(Task::CheckJavascript { source }).await;
+pub(crate) async fn check(config: &Value, with: Interpreters<'_>) -> Result<(), Problems> {
+    let Config { language, source } = Config::read(config)?;
+    let task = match language {
+        Language::Javascript => Task::CheckJavascript { source },
+        Language::Python => {
+            let found = with.python.interpreter(with.children).await;
+            let interpreter = found.map_err(|error| Problem::new("no_python", "language", error.message))?.clone();
+            let (inputs, context) = (RawValue::NULL.to_owned(), RawValue::NULL.to_owned());
+            Task::Python(PythonCall { interpreter, source, inputs, context, check: true })
+        }
+    };
+    let checked = with.children.check(task).await;
     checked.map_err(|error| Problem::new("invalid_program", "source", error.message).into())
 }

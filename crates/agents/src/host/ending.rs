@@ -62,7 +62,7 @@ fn crash(status: io::Result<ExitStatus>, errors: &StandardError, budget: Budget)
         Err(error) => return StepError::transient("crashed", format!("the child process was lost: {error}")),
     };
     let said = errors.text();
-    if said.contains("memory allocation of") {
+    if said.contains("memory allocation of") || said.contains("MemoryError") {
         let message = format!("the program needs more than its {} MiB of memory", budget.memory_mb);
         return StepError::permanent("out_of_memory", message);
     }

@@ -29,7 +29,6 @@ pub(super) struct Launcher {
 }
 
 struct Order {
-    label: String,
     runtime: Handle,
     reply: oneshot::Sender<io::Result<ProcessGroup>>,
 }
@@ -48,11 +47,9 @@ impl Launcher {
     }
 
     /// Starts a child in a group of its own, without environment.
-    pub(super) async fn launch(&self, label: String) -> io::Result<ProcessGroup> {
+    pub(super) async fn launch(&self) -> io::Result<ProcessGroup> {
         let (reply, launched) = oneshot::channel();
-        self.orders
-            .send(Order { label, runtime: Handle::current(), reply })
-            .map_err(|_| io::Error::other("no launcher"))?;
+        self.orders.send(Order { runtime: Handle::current(), reply }).map_err(|_| io::Error::other("no launcher"))?;
         launched.await.map_err(io::Error::other)?
     }
 }
@@ -61,7 +58,6 @@ fn launch(program: &Path, order: &Order) -> io::Result<ProcessGroup> {
     let _context = order.runtime.enter();
     let child = Command::new(program)
         .arg(ENTRY)
-        .arg(&order.label)
         .env_clear()
         .current_dir("/")
         .process_group(0)
@@ -90,6 +86,11 @@ impl ProcessGroup {
             Some(child) => (child.stdin.take(), child.stdout.take(), child.stderr.take()),
             None => (None, None, None),
         }
+    }
+
+    /// Whether it has not ended by itself.
+    pub(super) fn is_running(&mut self) -> bool {
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// Kills the whole group; the leader stays a zombie, and its id its own, until it is reaped.

@@ -9,6 +9,7 @@
 mod ending;
 mod group;
 mod report;
+mod warm;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -23,7 +24,8 @@ use turbocat_domain::{execution_log::LogLevel, limits, port::LogSink, step_run::
 
 use self::{
     ending::{Ending, StandardError},
-    group::{Launcher, ProcessGroup},
+    group::ProcessGroup,
+    warm::Warm,
 };
 use crate::child::{Level, Limits, Message, Request, Task};
 
@@ -42,11 +44,23 @@ const CHECK_MEMORY_MB: u32 = 128;
 /// How long the standard error of a killed child is read.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// What a host is set up with.
+#[derive(Debug)]
+pub(crate) struct HostOptions {
+    /// The program that every child is.
+    pub(crate) program: PathBuf,
+    /// How many children may run at once.
+    pub(crate) children_max: usize,
+    /// The layers of the confinement without which nothing is run.
+    pub(crate) floor: Vec<String>,
+}
+
 /// Starts children and listens to them.
 #[derive(Debug)]
 pub(crate) struct ChildHost {
-    launcher: Launcher,
+    warm: Warm,
     slots: Arc<Semaphore>,
+    floor: Vec<String>,
 }
 
 /// What an attempt may cost.
@@ -57,12 +71,13 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    fn limits(self) -> Limits {
+    fn limits(self, floor: &[String]) -> Limits {
         Limits {
             timeout_ms: self.timeout_ms,
             memory_bytes: u64::from(self.memory_mb) << 20,
             output_bytes: u64::try_from(limits::STEP_OUTPUT_BYTES_MAX).unwrap_or(u64::MAX),
             parent: std::process::id(),
+            floor: floor.to_vec(),
         }
     }
 }
@@ -77,19 +92,21 @@ pub(crate) struct Job {
 }
 
 impl ChildHost {
-    /// A host of at most `children` children at once, each of them this program.
-    pub(crate) fn new(program: PathBuf, children: usize) -> std::io::Result<Self> {
-        Ok(Self { launcher: Launcher::start(program)?, slots: Arc::new(Semaphore::new(children.max(1))) })
+    /// A host that has no children yet.
+    pub(crate) fn new(options: HostOptions) -> std::io::Result<Self> {
+        let HostOptions { program, children_max, floor } = options;
+        let children_max = children_max.max(1);
+        Ok(Self { warm: Warm::new(program, children_max)?, slots: Arc::new(Semaphore::new(children_max)), floor })
     }
 
     /// Does a job in a child of its own.
     pub(crate) async fn run(&self, job: Job, log: &dyn LogSink) -> Result<Value, StepError> {
         let Job { label, task, budget } = job;
-        let request = encode(&Request { task, limits: budget.limits() })?;
+        let request = encode(&Request { label, task, limits: budget.limits(&self.floor) })?;
         // Closed only when the host is gone, and then nobody calls it.
         let _slot = self.slots.acquire().await.map_err(|error| StepError::transient("crashed", error.to_string()))?;
         let mut group =
-            self.launcher.launch(label).await.map_err(|error| {
+            self.warm.take().await.map_err(|error| {
                 StepError::transient("crashed", format!("no child process could be started: {error}"))
             })?;
 

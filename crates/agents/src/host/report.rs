@@ -28,9 +28,10 @@ pub struct SandboxLayer {
 /// If no child can be started, or it does not answer.
 pub fn sandbox_report(child_program: &Path) -> io::Result<Vec<SandboxLayer>> {
     let budget = Budget { timeout_ms: CHECK_TIMEOUT_MS, memory_mb: CHECK_MEMORY_MB };
-    let request = encode(&Request { task: Task::Probe, limits: budget.limits() }).map_err(io::Error::other)?;
+    let request = encode(&Request { label: "probe".to_owned(), task: Task::Probe, limits: budget.limits(&[]) })
+        .map_err(io::Error::other)?;
     let mut child = Command::new(child_program)
-        .args([ENTRY, "probe"])
+        .arg(ENTRY)
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())

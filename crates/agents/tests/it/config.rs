@@ -18,6 +18,7 @@ fn refused(kind: AgentType, config: &Value) -> Problems {
 fn good_configurations_of_every_type_are_accepted() {
     for (kind, config) in [
         (AgentType::Code, json!({ "language": "javascript", "source": "export default () => 1" })),
+        (AgentType::Code, json!({ "language": "python", "source": "def main(inputs, context): return 1" })),
         (AgentType::Data, json!({ "program": ".a", "collect": false })),
         (
             AgentType::Api,
@@ -76,7 +77,7 @@ fn everything_that_is_wrong_is_told_at_once_with_its_place() {
 fn a_configuration_that_is_no_object_or_lacks_what_it_needs_is_refused() {
     assert_eq!(places(&refused(AgentType::Code, &json!([]))), [("invalid_config", "")]);
     assert_eq!(
-        places(&refused(AgentType::Code, &json!({ "language": "python" }))),
+        places(&refused(AgentType::Code, &json!({ "language": "cobol" }))),
         [("invalid_config", "language"), ("invalid_config", "source")]
     );
     assert_eq!(places(&refused(AgentType::Data, &json!({ "program": "" }))), [("invalid_config", "program")]);

@@ -13,6 +13,10 @@ mod data;
 #[cfg(test)]
 mod llm;
 #[cfg(test)]
+mod probes;
+#[cfg(test)]
+mod python;
+#[cfg(test)]
 mod sandbox;
 #[cfg(test)]
 mod server;

@@ -24,11 +24,16 @@ pub(crate) fn child_program() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_turbocat-agent-child"))
 }
 
+/// What must hold on every machine that tests are run on.
+const FLOOR: [&str; 5] = ["resource_limits", "identity", "no_new_privileges", "descriptors", "seccomp"];
+
 /// What agents are set up with, unless a test says otherwise: nothing but public addresses, no model.
 pub(crate) fn config() -> AgentsConfig {
     AgentsConfig {
         child_program: child_program(),
         children_max: 8,
+        sandbox_floor: FLOOR.map(str::to_owned).to_vec(),
+        python: None,
         egress: EgressPolicy::default(),
         llm: LlmConfig::default(),
         secrets: Secrets::new(),
@@ -59,7 +64,8 @@ pub(crate) fn call(kind: AgentType, config: Value) -> AgentCall {
     let process = u128::from(std::process::id()) << 32;
     AgentCall {
         execution_id: ExecutionId::from_uuid(Uuid::from_u128(process + *executions)),
-        path: "step".to_owned(),
+        // Short and its own: the end of it is what the list of processes shows.
+        path: format!("s{:x}.{:x}", std::process::id(), *executions),
         attempt: 1,
         agent: Arc::new(agent),
         inputs: json!({}),
@@ -70,6 +76,20 @@ pub(crate) fn call(kind: AgentType, config: Value) -> AgentCall {
 /// A call of a program in JavaScript.
 pub(crate) fn code(source: &str) -> AgentCall {
     call(AgentType::Code, json!({ "language": "javascript", "source": source }))
+}
+
+/// A call of a program in Python.
+pub(crate) fn python(source: &str) -> AgentCall {
+    call(AgentType::Code, json!({ "language": "python", "source": source }))
+}
+
+/// Whether there is an interpreter that these agents can use; says so if not.
+pub(crate) async fn has_python(agents: &Agents) -> bool {
+    let found = agents.python().await;
+    if let Err(error) = &found {
+        eprintln!("skipped: {error}");
+    }
+    found.is_ok()
 }
 
 /// Runs a call and forgets what it printed.
@@ -99,11 +119,11 @@ impl LogSink for Lines {
 
 /// The process that runs an attempt, if it lives.
 pub(crate) fn child_of(call: &AgentCall) -> Option<u32> {
-    let execution = call.execution_id.to_string();
+    let name = format!("/{}#{}\n", call.path, call.attempt);
     std::fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
         let id = entry.file_name().to_str()?.parse().ok()?;
-        let command = std::fs::read(entry.path().join("cmdline")).ok()?;
-        String::from_utf8_lossy(&command).contains(&execution).then_some(id)
+        let shown = std::fs::read_to_string(entry.path().join("comm")).ok()?;
+        shown.ends_with(&name).then_some(id)
     })
 }
 

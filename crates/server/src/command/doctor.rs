@@ -77,6 +77,7 @@ pub(super) fn run(global: &GlobalArgs) -> anyhow::Result<ExitCode> {
         findings.extend(database_of(global)?);
     }
     findings.extend(sandbox());
+    findings.push(python());
     findings.push(language_model());
     findings.push(address());
     for finding in &findings {
@@ -222,6 +223,20 @@ fn sandbox() -> Vec<Finding> {
         Finding::warning("sandbox", format!("without {}: {}", layer.name, layer.detail), "the other layers hold")
     }));
     findings
+}
+
+/// The interpreter that code agents in Python get.
+fn python() -> Finding {
+    let found = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(anyhow::Error::from);
+    let found = found.and_then(|runtime| {
+        let agents = runtime.block_on(async { Agents::new(config::agents()?).map_err(anyhow::Error::from) })?;
+        Ok(runtime.block_on(agents.python()))
+    });
+    match found {
+        Ok(Ok(found)) => Finding::ok("python", found),
+        Ok(Err(error)) => Finding::warning("python", error.message, "agents in JavaScript and jq need none"),
+        Err(error) => Finding::failed("python", &error, "correct it"),
+    }
 }
 
 /// What agents are given, as far as the operator says it.

@@ -11,9 +11,12 @@
 mod attempts;
 mod syscalls;
 
-use std::fmt::Display;
+use std::{ffi::CString, fmt::Display};
 
-use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus, Scope};
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreated,
+    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope, path_beneath_rules,
+};
 use nix::{
     sys::{
         prctl,
@@ -25,7 +28,10 @@ use nix::{
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::attempts::attempts;
-use super::request::Limits;
+use super::{
+    output::Failure,
+    request::{Interpreter, Limits},
+};
 
 /// One part of the confinement, and whether it holds here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,18 +48,55 @@ const OVERHEAD_BYTES: u64 = 96 << 20;
 const FIRST_UID: u32 = 2_000_000_000;
 const NOBODY: u32 = 65_534;
 
-/// Confines the process for good.
+/// The descriptors of a program that reads its own library.
+const PROGRAM_DESCRIPTORS: rlim_t = 64;
+
+/// Confines the process for good, for what this program does itself.
 pub(crate) fn confine(limits: &Limits) -> Vec<Layer> {
-    close_inherited();
     vec![
-        layer("resource_limits", limit_resources(limits)),
+        layer("resource_limits", limit_resources(limits).and_then(|seconds| limit_own_addresses(limits, seconds))),
         layer("identity", drop_identity()),
         layer("parent_death", die_with_parent(limits.parent)),
         layer("no_new_privileges", no_new_privileges()),
-        layer("landlock", landlock()),
-        layer("descriptors", limit_descriptors()),
+        layer("landlock", landlock(None)),
+        layer("descriptors", limit_descriptors(3)),
         layer("seccomp", syscalls::filter()),
     ]
+}
+
+/// Confines the process for good, for an interpreter that takes its place: it may read its own library, too.
+pub(crate) fn confine_program(limits: &Limits, interpreter: &Interpreter) -> Vec<Layer> {
+    vec![
+        layer("resource_limits", limit_resources(limits).map(|seconds| format!("{seconds} s of processor time"))),
+        layer("identity", drop_identity()),
+        layer("parent_death", die_with_parent(limits.parent)),
+        layer("no_new_privileges", no_new_privileges()),
+        layer("landlock", landlock(Some(interpreter))),
+        layer("descriptors", limit_descriptors(PROGRAM_DESCRIPTORS)),
+        layer("seccomp", syscalls::program_filter()),
+    ]
+}
+
+/// Refuses to go on if a layer is missing that the operator wants.
+pub(crate) fn hold(floor: &[String], layers: &[Layer]) -> Result<(), Failure> {
+    match layers.iter().find(|layer| !layer.active && floor.contains(&layer.name)) {
+        None => Ok(()),
+        Some(Layer { name, detail, .. }) => {
+            let message = format!("this machine confines programs less than it must: `{name}` is missing: {detail}");
+            Err(Failure::new("sandbox_too_weak", message))
+        }
+    }
+}
+
+/// Shows the end of a label, fifteen bytes, as the name of the process.
+pub(crate) fn show(label: &str) {
+    const NAME_BYTES_MAX: usize = 15;
+    let start = label.ceil_char_boundary(label.len().saturating_sub(NAME_BYTES_MAX));
+    let name = label.get(start..).and_then(|name| CString::new(name).ok());
+    if let Some(name) = name {
+        // It is only for who looks at the list of processes.
+        let _ignored = prctl::set_name(&name);
+    }
 }
 
 fn layer<E: Display>(name: &str, outcome: Result<String, E>) -> Layer {
@@ -65,7 +108,7 @@ fn layer<E: Display>(name: &str, outcome: Result<String, E>) -> Layer {
 }
 
 /// Closes what a host may have left open for its children by mistake.
-fn close_inherited() {
+pub(crate) fn close_inherited() {
     let Ok(entries) = std::fs::read_dir("/proc/self/fd") else { return };
     let open: Vec<i32> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
     for descriptor in open.into_iter().filter(|descriptor| *descriptor > 2) {
@@ -74,22 +117,37 @@ fn close_inherited() {
     }
 }
 
-fn limit_resources(limits: &Limits) -> nix::Result<String> {
-    let address_space = used_address_space().saturating_add(limits.memory_bytes).saturating_add(OVERHEAD_BYTES);
+/// Returns the seconds of processor time that it may use.
+fn limit_resources(limits: &Limits) -> nix::Result<u64> {
     let cpu_seconds = limits.timeout_ms.div_ceil(1_000).saturating_add(1);
     set_limit(Resource::RLIMIT_CORE, 0, 0)?;
     set_limit(Resource::RLIMIT_FSIZE, 0, 0)?;
     set_limit(Resource::RLIMIT_MEMLOCK, 0, 0)?;
     set_limit(Resource::RLIMIT_CPU, cpu_seconds, cpu_seconds.saturating_add(1))?;
+    Ok(cpu_seconds)
+}
+
+fn limit_own_addresses(limits: &Limits, cpu_seconds: u64) -> nix::Result<String> {
+    let address_space = used_address_space().saturating_add(limits.memory_bytes).saturating_add(OVERHEAD_BYTES);
     set_limit(Resource::RLIMIT_AS, address_space, address_space)?;
     Ok(format!("{} MiB of addresses, {cpu_seconds} s of processor time", address_space >> 20))
 }
 
+/// Bounds the memory of a program that takes the place of this one; the last thing before it does.
+///
+/// # Errors
+///
+/// If the kernel refuses it.
+pub(crate) fn limit_addresses(limits: &Limits) -> nix::Result<()> {
+    let address_space = limits.memory_bytes.saturating_add(OVERHEAD_BYTES);
+    set_limit(Resource::RLIMIT_AS, address_space, address_space)
+}
+
 /// After everything that opens a descriptor.
-fn limit_descriptors() -> nix::Result<String> {
+fn limit_descriptors(most: rlim_t) -> nix::Result<String> {
     set_limit(Resource::RLIMIT_NPROC, 0, 0)?;
-    set_limit(Resource::RLIMIT_NOFILE, 3, 3)?;
-    Ok("no new descriptor, no new process".to_owned())
+    set_limit(Resource::RLIMIT_NOFILE, most, most)?;
+    Ok(format!("{most} descriptors, no new process"))
 }
 
 /// Lowers a limit; one that is lower already stays as it is.
@@ -136,7 +194,8 @@ fn no_new_privileges() -> nix::Result<String> {
     Ok("no new privileges, not traceable".to_owned())
 }
 
-fn landlock() -> Result<String, String> {
+/// Nothing of the file system is left, or an interpreter's own part of it, to read.
+fn landlock(interpreter: Option<&Interpreter>) -> Result<String, String> {
     let abi = ABI::V6;
     let status = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
@@ -144,11 +203,41 @@ fn landlock() -> Result<String, String> {
         .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(abi)))
         .and_then(|ruleset| ruleset.scope(Scope::from_all(abi)))
         .and_then(Ruleset::create)
-        .and_then(landlock::RulesetCreated::restrict_self)
+        .and_then(|ruleset| match interpreter {
+            Some(interpreter) => may_read(ruleset, interpreter),
+            None => Ok(ruleset),
+        })
+        .and_then(RulesetCreated::restrict_self)
         .map_err(|error| error.to_string())?;
+    let what = if interpreter.is_some() { "no file system but the interpreter's own" } else { "no file system" };
     match status.ruleset {
-        RulesetStatus::FullyEnforced => Ok("no file system, no network, no signals".to_owned()),
-        RulesetStatus::PartiallyEnforced => Ok("no file system; the kernel knows only a part of the rest".to_owned()),
+        RulesetStatus::FullyEnforced => Ok(format!("{what}, no network, no signals")),
+        RulesetStatus::PartiallyEnforced => Ok(format!("{what}; the kernel knows only a part of the rest")),
         RulesetStatus::NotEnforced => Err("the kernel has no landlock".to_owned()),
+    }
+}
+
+fn may_read(ruleset: RulesetCreated, interpreter: &Interpreter) -> Result<RulesetCreated, RulesetError> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    ruleset
+        .add_rules(path_beneath_rules(&interpreter.folders, read))?
+        // The loader is run as well as the interpreter; what else is mapped could only be run with the same rights.
+        .add_rules(path_beneath_rules(&interpreter.files, read | AccessFs::Execute))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_run_without_a_layer_that_the_operator_wants() {
+        let layer = |name: &str, active| Layer { name: name.to_owned(), active, detail: "none here".to_owned() };
+        let layers = [layer("seccomp", true), layer("landlock", false)];
+        let wanted = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+
+        assert_eq!(hold(&wanted(&["seccomp"]), &layers), Ok(()));
+        let failure = hold(&wanted(&["seccomp", "landlock"]), &layers).unwrap_err();
+        assert_eq!(failure.code, "sandbox_too_weak");
+        assert!(failure.message.contains("`landlock` is missing: none here"), "{}", failure.message);
     }
 }
