@@ -101,6 +101,7 @@ pub(crate) async fn live(core: &Arc<Core>, lease: Lease) -> LeaseEnd {
     core.tasks.spawn(schedule::fire(Arc::clone(&life)));
     core.tasks.spawn(pulse::take_over(Arc::clone(&life)));
     core.tasks.spawn(pulse::fold(Arc::clone(&life)));
+    core.tasks.spawn(pulse::count(Arc::clone(&life)));
     let crashed = core.tasks.spawn(Shard::new(Arc::clone(&life), inbox, journals).run()).await.is_err();
     core.set_life(None);
 

@@ -38,7 +38,8 @@ pub struct EngineOptions {
     pub takeovers_max: u32,
     /// How deep executions may start executions.
     pub child_depth_max: u16,
-    /// How many commits to the journal are under way at once, each on a connection of its own: 1 or more.
+    /// How many commits to the journal are under way at once at most, each on a connection of its own: 1 or more. Where
+    /// several workers share the database, each has fewer.
     pub journal_lanes: usize,
     /// How many records one commit takes at most.
     pub batch_records_max: usize,

@@ -1,4 +1,5 @@
-//! Slow loops that a process runs for all: the look for dead workers, and the roll-up of metrics.
+//! Slow loops that a process runs for all: the look for dead workers, the roll-up of metrics, and the count of those
+//! who share the database.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -7,7 +8,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::{backoff::Backoff, core::Chain, life::Life};
+use crate::{backoff::Backoff, core::Chain, life::Life, shard::Message};
 
 /// Looks for dead workers until the life ends; at once, because the one before this life may be among them.
 pub(crate) async fn take_over(life: Arc<Life>) {
@@ -48,6 +49,26 @@ pub(crate) async fn take_over(life: Arc<Life>) {
 fn pause(life: &Life) -> Duration {
     let every = life.core.options.takeover_poll;
     if life.held() == 0 { every } else { every / 4 }
+}
+
+/// Looks how many workers share the database, while there is work: each has its part of the commits at once.
+pub(crate) async fn count(life: Arc<Life>) {
+    const EVERY: Duration = Duration::from_secs(5);
+    loop {
+        if life.held() > 0 {
+            let workers = Arc::clone(&life.core.ports.workers);
+            match life.core.call(async move { workers.count_live().await }).await {
+                // A closed inbox means that this life is over.
+                Ok(count) => drop(life.shard.send(Message::Workers(count))),
+                Err(error) => tracing::debug!(error = %Chain(&error), "the workers could not be counted"),
+            }
+        }
+        tokio::select! {
+            biased;
+            () = life.lease.ended.cancelled() => return,
+            () = tokio::time::sleep(spread(&life, EVERY)) => {}
+        }
+    }
 }
 
 /// Rolls metrics up: soon after something ended, and now and then for what others left behind.

@@ -27,6 +27,7 @@ use crate::journal_writer::Committed;
 impl Shard {
     /// Hands what has gathered to those writers of the journal that are idle.
     pub(super) fn flush(&mut self) {
+        self.lanes.change();
         for lane in 0..self.lanes.count() {
             self.flush_lane(lane);
         }
@@ -34,7 +35,7 @@ impl Shard {
 
     fn flush_lane(&mut self, number: usize) {
         let bytes_max = self.life.core.options.batch_bytes_max;
-        loop {
+        while !self.lanes.are_changing() {
             let rows_max = self.batch_rows_max(number);
             let Some(lane) = self.lanes.get(number).filter(|lane| lane.is_idle()) else { return };
             let (mut batch, mut acks) = lane.gather(rows_max, bytes_max);

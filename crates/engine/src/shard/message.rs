@@ -43,6 +43,8 @@ pub(crate) enum Message {
     Read(ReadReply),
     /// A batch is durable.
     Committed(Committed),
+    /// How many workers share the database.
+    Workers(u32),
     /// Which executions are held?
     List(oneshot::Sender<Vec<ExecutionId>>),
 }

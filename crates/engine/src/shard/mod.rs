@@ -178,6 +178,7 @@ impl Shard {
             Message::MailTaken(result) => self.mail_taken(result),
             Message::Read(reply) => self.read(reply),
             Message::Committed(committed) => self.committed(&committed),
+            Message::Workers(count) => self.lanes.share_with(usize::try_from(count).unwrap_or(usize::MAX)),
             Message::List(answer) => {
                 // Who asked may be gone.
                 let _unheard = answer.send(self.known());
