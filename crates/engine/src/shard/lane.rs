@@ -279,7 +279,9 @@ mod tests {
     fn what_is_to_be_committed_keeps_its_order_when_lanes_are_taken_away_and_come_back() {
         let (writers, _batches): (Vec<_>, Vec<_>) = (0..2).map(|_| mpsc::unbounded_channel()).unzip();
         let mut lanes = Lanes::new(writers);
-        [record(1, 0), record(2, 0), record(1, 1), record(2, 1)].into_iter().for_each(|entry| lanes.push(entry));
+        for entry in [record(1, 0), record(2, 0), record(1, 1), record(2, 1)] {
+            lanes.push(entry);
+        }
         lanes.get(1).unwrap().send(JournalBatch::default(), InFlight { acks: Vec::new(), parking: None });
 
         lanes.share_with(16);
@@ -291,7 +293,9 @@ mod tests {
         lanes.push(record(1, 2));
         assert_eq!(pending(&mut lanes, 0), [(2, 0), (2, 1), (1, 0), (1, 1), (1, 2)]);
 
-        [record(1, 3), record(2, 2), record(1, 4)].into_iter().for_each(|entry| lanes.push(entry));
+        for entry in [record(1, 3), record(2, 2), record(1, 4)] {
+            lanes.push(entry);
+        }
         lanes.share_with(1);
         lanes.change();
         assert_eq!((pending(&mut lanes, 0), pending(&mut lanes, 1)), (vec![(2, 2)], vec![(1, 3), (1, 4)]));
