@@ -22,7 +22,7 @@ pub struct BenchArgs {
     /// How many executions are asleep in the workload `sleepers`
     #[arg(long, default_value_t = 1_000_000, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     pub(crate) sleepers: u64,
-    /// How many old executions there are in the workload `history`; several counts are measured after one another
+    /// How many old executions there are in the workloads `history` and `http`; several counts are measured after one another
     #[arg(long, default_value = "1000000", value_name = "COUNT", value_delimiter = ',')]
     pub(crate) history: Vec<u64>,
     /// How many schedules there are in the workload `schedules`
@@ -82,6 +82,9 @@ pub(crate) enum WorkloadName {
     Idle,
     /// Chains in 1, 2, 4 and 16 processes on one database
     Processes,
+    /// A server over HTTP: starts against bare inserts, pages out of many executions, what a key costs; only if it is
+    /// named
+    Http,
     /// Chains with a million old executions in the tables, against the same without; only if it is named
     History,
 }

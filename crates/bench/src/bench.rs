@@ -57,6 +57,7 @@ impl Bench<'_> {
             WorkloadName::Schedules => Ok(vec![workload::schedules(self).await?]),
             WorkloadName::Idle => Ok(vec![workload::idle(self).await?]),
             WorkloadName::Processes => workload::processes(self).await,
+            WorkloadName::Http => Ok(vec![workload::http(self).await?]),
             WorkloadName::History => workload::history(self).await,
         }
     }

@@ -88,7 +88,11 @@ async fn engine(bench: &Bench<'_>, database: &Database, workflow: &Workflow) -> 
 
 /// Writes old executions that ended, a millisecond apart, the last of them a day ago. Triggers and foreign keys are
 /// off for the session that writes them: the rows are in order by construction.
-async fn load(database: &Database, workflow: &Workflow, executions: u64) -> anyhow::Result<()> {
+///
+/// # Errors
+///
+/// If the server refuses.
+pub(super) async fn load(database: &Database, workflow: &Workflow, executions: u64) -> anyhow::Result<()> {
     let mut session = database.connect().await?;
     sqlx::query("SET session_replication_role = replica").execute(&mut session).await?;
     let mut begin = 0;

@@ -2,6 +2,7 @@
 
 mod attach;
 mod history;
+mod http;
 mod idle;
 mod light;
 mod map;
@@ -14,6 +15,7 @@ mod sleepers;
 pub(crate) use self::{
     attach::attach,
     history::history,
+    http::http,
     idle::idle,
     light::light,
     map::map,
