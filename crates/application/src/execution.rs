@@ -170,7 +170,15 @@ impl UseCases {
     pub async fn cancel_execution(&self, actor: Actor, id: ExecutionId) -> Result<CancelOutcome> {
         actor.ensure(Permission::ExecutionsCancel)?;
         self.stored_execution(actor, id).await?;
-        Ok(self.ports.queue.request_cancel(id).await?)
+        let now = self.ports.clock.now();
+        let mut uow = self.ports.store.begin().await?;
+        let outcome = uow.executions().request_cancel(id).await?;
+        if outcome == CancelOutcome::Requested {
+            let cancelled = (actor.id, "execution.cancelled", "execution", id.as_uuid());
+            self.audit(uow.as_mut(), cancelled, now).await?;
+        }
+        uow.commit().await?;
+        Ok(outcome)
     }
 
     /// Reads an execution.
@@ -235,7 +243,7 @@ impl UseCases {
         Ok(self.ports.queries.executions().logs(id, filter, page).await?)
     }
 
-    async fn stored_execution(&self, actor: Actor, id: ExecutionId) -> Result<Execution> {
+    pub(crate) async fn stored_execution(&self, actor: Actor, id: ExecutionId) -> Result<Execution> {
         let missing = || Error::NotFound { entity: "execution", name: id.to_string() };
         match self.ports.queries.executions().get(id).await {
             Ok(execution) if actor.sees(execution.user_id) => Ok(execution),

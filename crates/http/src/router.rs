@@ -80,7 +80,9 @@ fn api(state: State) -> Api {
     let api = route::execution_events::routes(api);
     let api = route::session::routes(api);
     let api = route::key::routes(api);
-    route::user::routes(api)
+    let api = route::user::routes(api);
+    let api = route::audit_log::routes(api);
+    route::waiting::routes(api)
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Page, PageRequest, Result, SessionQueries};
+use super::{ApprovalQueries, Page, PageRequest, Result, ScheduleQueries, SessionQueries};
 use crate::{
     agent::{Agent, AgentStatus, AgentType},
     api_key::ApiKey,
@@ -250,4 +250,8 @@ pub trait Queries: Send + Sync {
     fn sessions(&self) -> &dyn SessionQueries;
     /// The audit log.
     fn audit_logs(&self) -> &dyn AuditLogQueries;
+    /// The decisions that executions wait for.
+    fn approvals(&self) -> &dyn ApprovalQueries;
+    /// The schedules.
+    fn schedules(&self) -> &dyn ScheduleQueries;
 }

@@ -320,8 +320,9 @@ async fn cancel_execution(
     who: Who,
     Id(id): Id<ExecutionId>,
 ) -> Result<(StatusCode, Answer<CancelView>), Problem> {
-    let outcome = detached(async move { state.use_cases.cancel_execution(who.actor(), id).await }).await?;
-    let outcome = match outcome {
+    let outcome =
+        detached(async move { state.use_cases.on_behalf_of(&who.origin).cancel_execution(who.actor(), id).await });
+    let outcome = match outcome.await? {
         CancelOutcome::Requested => "requested",
         CancelOutcome::Ended => "ended",
         CancelOutcome::Unknown => return Err(Problem::new(ProblemCode::NotFound)),

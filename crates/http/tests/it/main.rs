@@ -8,6 +8,7 @@
     reason = "these are tests, helpers included"
 )]
 
+mod audit;
 mod body;
 mod document;
 mod events;
@@ -16,4 +17,5 @@ mod health;
 mod matrix;
 mod resources;
 mod session;
+mod waiting;
 mod world;

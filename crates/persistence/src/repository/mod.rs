@@ -15,6 +15,7 @@ mod session;
 mod step_run;
 mod template;
 mod user;
+mod waiting;
 mod workflow;
 mod workflow_step;
 

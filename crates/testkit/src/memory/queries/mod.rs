@@ -8,12 +8,14 @@ mod execution;
 mod session;
 mod template;
 mod user;
+mod waiting;
 mod workflow;
 
 use turbocat_domain::{
     port::{
-        AgentQueries, ApiKeyQueries, AuditLogQueries, DeploymentQueries, ExecutionQueries, Page, PageRequest, Queries,
-        RepositoryError, Result, SessionQueries, TemplateQueries, UserQueries, WorkflowQueries,
+        AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, DeploymentQueries, ExecutionQueries, Page,
+        PageRequest, Queries, RepositoryError, Result, ScheduleQueries, SessionQueries, TemplateQueries, UserQueries,
+        WorkflowQueries,
     },
     value::Tag,
 };
@@ -54,6 +56,14 @@ impl Queries for MemoryStore {
     }
 
     fn audit_logs(&self) -> &dyn AuditLogQueries {
+        self
+    }
+
+    fn approvals(&self) -> &dyn ApprovalQueries {
+        self
+    }
+
+    fn schedules(&self) -> &dyn ScheduleQueries {
         self
     }
 }
