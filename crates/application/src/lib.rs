@@ -15,6 +15,7 @@
 mod access;
 mod actor;
 mod audit;
+mod bulk;
 mod error;
 mod execution;
 mod idempotency;

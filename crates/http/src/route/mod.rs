@@ -2,6 +2,7 @@
 
 pub(crate) mod agent;
 pub(crate) mod audit_log;
+pub(crate) mod bulk;
 pub(crate) mod document;
 pub(crate) mod execution;
 pub(crate) mod execution_events;

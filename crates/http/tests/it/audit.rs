@@ -15,7 +15,8 @@ use crate::{
 
 /// What writes no entry, because the row that it makes says by itself who made it, when and by which credential, and
 /// never changes.
-const TELLS_BY_ITSELF: [(&str, &str); 2] = [("POST", "/api/v1/executions"), ("POST", "/api/v1/events")];
+const TELLS_BY_ITSELF: [(&str, &str); 3] =
+    [("POST", "/api/v1/executions"), ("POST", "/api/v1/executions/bulk"), ("POST", "/api/v1/events")];
 
 async fn entries(world: &World) -> Vec<AuditLog> {
     let (all, page) = (AuditLogFilter::default(), PageRequest { limit: 200, after: None });
@@ -32,7 +33,8 @@ async fn change(scene: &Scene, route: &Route) -> (u16, String) {
     }
     let is_login = (route.method, route.path.as_str()) == ("POST", "/api/v1/sessions");
     let is_of_session = !is_login && route.path.starts_with("/api/v1/sessions");
-    let is_of_owner = ["/api/v1/approvals/{id}/decide", "/api/v1/executions"].contains(&route.path.as_str());
+    let is_of_owner = ["/api/v1/approvals/{id}/decide", "/api/v1/executions", "/api/v1/executions/bulk"]
+        .contains(&route.path.as_str());
     let credential = match (is_of_session, is_of_owner) {
         (true, _) => scene.session_of_owner().await,
         (_, true) => world.key(&world.owner, &["*"]).await,

@@ -10,6 +10,7 @@
 
 mod audit;
 mod body;
+mod bulk;
 mod document;
 mod events;
 mod frame;

@@ -249,6 +249,7 @@ pub(crate) fn body(route: &Route) -> Option<Value> {
         }
         ("POST", "/api/v1/agents") => Some(json!({ "kind": "agent", "name": "new", "type": "data", "config": {} })),
         ("POST", "/api/v1/executions") => Some(json!({ "workflow": "hello" })),
+        ("POST", "/api/v1/executions/bulk") => Some(json!({ "items": [{ "workflow": "hello" }] })),
         ("POST", "/api/v1/api-keys") => Some(json!({ "name": "new", "scopes": ["executions:read"] })),
         ("POST", "/api/v1/users") => Some(json!({ "email": "new@example.com" })),
         ("POST", "/api/v1/sessions") => Some(json!({ "email": "owner@example.com", "password": "wrong" })),
