@@ -14,7 +14,7 @@ use crate::{
     step_run::StepRecord,
     template::{Template, TemplateType},
     user::{User, UserRole},
-    value::{Email, Tag},
+    value::{Email, Search, Tag},
     workflow::{Workflow, WorkflowStatus},
     workflow_step::WorkflowStep,
 };
@@ -57,6 +57,8 @@ pub struct AgentFilter {
     pub status: Option<AgentStatus>,
     /// Only those with this tag.
     pub tag: Option<Tag>,
+    /// Only those in whose name, description or tags this is found.
+    pub search: Option<Search>,
     /// Deleted ones too.
     pub with_deleted: bool,
 }
@@ -88,6 +90,8 @@ pub struct WorkflowFilter {
     pub status: Option<WorkflowStatus>,
     /// Only those with this tag.
     pub tag: Option<Tag>,
+    /// Only those in whose name, description or tags this is found.
+    pub search: Option<Search>,
     /// Deleted ones too.
     pub with_deleted: bool,
 }
@@ -158,6 +162,8 @@ pub struct TemplateFilter {
     pub visible_to: Option<UserId>,
     /// Only those with this tag.
     pub tag: Option<Tag>,
+    /// Only those in whose name, description or tags this is found.
+    pub search: Option<Search>,
     /// Deleted ones too.
     pub with_deleted: bool,
 }

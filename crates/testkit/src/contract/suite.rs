@@ -149,6 +149,7 @@ macro_rules! store_contract {
             an_approval_concerns_its_owner_and_who_is_asked,
             pages_of_approvals_cut_no_execution,
             a_schedule_is_listed_as_it_stands,
+            a_search_finds_all_words_wherever_they_stand,
             what_a_unit_of_work_tells_executions_happens_at_its_commit
         );
         $crate::store_contract!(@rules $make; counter;

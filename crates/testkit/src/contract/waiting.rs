@@ -1,15 +1,17 @@
-//! The rules of what waits for people and for its time, and of what a unit of work tells executions.
+//! The rules of what waits for people and for its time, of what a unit of work tells executions, and of searches.
 
 use serde_json::{Value, json};
 use turbocat_domain::{
     approval::WaitingApproval,
     id::{EventId, ExecutionId},
     port::{
-        ApprovalFilter, CancelOutcome, IdGenerator, JournalBatch, NewEvent, NewExecution, PageRequest, RepositoryError,
+        AgentFilter, ApprovalFilter, CancelOutcome, IdGenerator, JournalBatch, NewEvent, NewExecution, PageRequest,
+        RepositoryError, TemplateFilter, WorkflowFilter,
     },
     run::AwaitedEvent,
     step_run::StepOutcome,
     user::User,
+    value::{Name, Search, Tag},
     workflow::{Workflow, WorkflowStatus},
     workflow_step::StepType,
 };
@@ -194,4 +196,53 @@ pub async fn what_a_unit_of_work_tells_executions_happens_at_its_commit(store: &
     let twice = uow.executions().send(&event).await;
     assert!(matches!(twice, Err(RepositoryError::AlreadyExists { .. })), "{twice:?}");
     assert!(matches!(uow.commit().await, Err(RepositoryError::Aborted)));
+}
+
+/// A search finds what has all its words, each in the name, the description or a tag, whatever their case; and means
+/// every character as it is.
+pub async fn a_search_finds_all_words_wherever_they_stand(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let named = |name: &str, description: Option<&str>, tag: &str| {
+        let (workflow, _) = a_workflow(&scene.ids, &scene.agent, &["fetch"]);
+        Workflow {
+            name: Name::parse(name).unwrap(),
+            description: description.map(str::to_owned),
+            tags: vec![Tag::parse(tag).unwrap()],
+            ..workflow
+        }
+    };
+    let all = [
+        named("Daily report", Some("Sums up 100% of it"), "finance"),
+        named("daily_clean", None, "ops"),
+        named("weekly", Some("a report"), "daily"),
+    ];
+    let mut uow = store.begin().await.unwrap();
+    for workflow in &all {
+        uow.workflows().insert(workflow, &[]).await.unwrap();
+    }
+    uow.commit().await.unwrap();
+    let cases = [
+        ("daily", vec![0, 1, 2]),
+        ("REPORT daily", vec![0, 2]),
+        ("sums fin", vec![0]),
+        ("daily_", vec![1]),
+        ("100%", vec![0]),
+        ("%", vec![0]),
+        ("y_r", vec![]),
+        ("report ops", vec![]),
+        ("' OR 1=1 --", vec![]),
+    ];
+    for (text, expected) in cases {
+        let filter = WorkflowFilter { search: Some(Search::parse(text).unwrap()), ..WorkflowFilter::default() };
+        let found = store.workflows().list(&filter, PageRequest::default()).await.unwrap().items;
+        let mut found: Vec<_> =
+            found.iter().filter_map(|found| all.iter().position(|one| one.id == found.id)).collect();
+        found.sort_unstable();
+        assert_eq!(found, expected, "{text}");
+    }
+    let agents =
+        AgentFilter { search: Some(Search::parse(scene.agent.name.as_str()).unwrap()), ..AgentFilter::default() };
+    assert_eq!(store.agents().list(&agents, PageRequest::default()).await.unwrap().items.len(), 1);
+    let templates = TemplateFilter { search: Some(Search::parse("x").unwrap()), ..TemplateFilter::default() };
+    assert_eq!(store.templates().list(&templates, PageRequest::default()).await.unwrap().items, []);
 }

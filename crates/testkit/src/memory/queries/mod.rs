@@ -17,7 +17,7 @@ use turbocat_domain::{
         PageRequest, Queries, RepositoryError, Result, ScheduleQueries, SessionQueries, TemplateQueries, UserQueries,
         WorkflowQueries,
     },
-    value::Tag,
+    value::{Name, Search, Tag},
 };
 
 use super::{MemoryStore, page, row::Row, tables::Tables};
@@ -104,4 +104,11 @@ fn is_wanted<T: PartialEq>(wanted: Option<&T>, value: &T) -> bool {
 /// Whether the wanted tag, if there is one, is among these.
 fn has_tag(wanted: Option<&Tag>, tags: &[Tag]) -> bool {
     wanted.is_none_or(|wanted| tags.contains(wanted))
+}
+
+/// Whether what is looked for, if something is, is found in what something is called.
+fn is_found(search: Option<&Search>, (name, description, tags): (&Name, Option<&str>, &[Tag])) -> bool {
+    search.is_none_or(|search| {
+        search.finds([name.as_str()].into_iter().chain(description).chain(tags.iter().map(Tag::as_str)))
+    })
 }
