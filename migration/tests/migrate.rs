@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use turbocat_migration::{MigrationError, down, ensure_current, status, up};
 use turbocat_testkit::postgres::TestDatabase;
 
-const ALL: [&str; 4] = ["m0001_specification", "m0002_engine", "m0003_schedules", "m0004_access"];
+const ALL: [&str; 5] = ["m0001_specification", "m0002_engine", "m0003_schedules", "m0004_access", "m0010_audit_chain"];
 
 async fn execute(database: &TestDatabase, sql: &str) -> Result<(), sqlx::Error> {
     let mut db = PgConnection::connect(database.url()).await?;
@@ -48,10 +48,10 @@ async fn down_takes_back_what_up_made_and_up_makes_it_again() {
     assert!(down(database.url(), 0).await.unwrap().is_empty());
     assert_eq!(objects(&database).await, made);
 
-    assert_eq!(down(database.url(), 1).await.unwrap(), [ALL[3]]);
+    assert_eq!(down(database.url(), 1).await.unwrap(), [ALL[4]]);
     let states: Vec<_> = status(database.url()).await.unwrap().into_iter().map(|state| state.applied).collect();
-    assert_eq!(states, [true, true, true, false]);
-    assert_eq!(down(database.url(), 9).await.unwrap(), [ALL[2], ALL[1], ALL[0]]);
+    assert_eq!(states, [true, true, true, true, false]);
+    assert_eq!(down(database.url(), 9).await.unwrap(), [ALL[3], ALL[2], ALL[1], ALL[0]]);
     let left = objects(&database).await;
     assert!(left.iter().all(|object| object.contains("seaql_migrations")), "{left:?}");
 
@@ -122,10 +122,35 @@ async fn an_address_that_is_none_is_an_error_without_its_password() {
     }
 }
 
+/// Undoes migrations, down to this one.
+async fn down_to(database: &TestDatabase, name: &str) {
+    let place = ALL.iter().position(|migration| *migration == name).unwrap();
+    let undone = down(database.url(), u32::try_from(ALL.len() - place).unwrap()).await.unwrap();
+    assert_eq!(undone.last().map(String::as_str), Some(name));
+}
+
+#[tokio::test]
+async fn what_was_in_the_audit_log_before_it_was_a_chain_is_sealed() {
+    let database = TestDatabase::create().await.unwrap();
+    down_to(&database, "m0010_audit_chain").await;
+    let three = "INSERT INTO audit_logs (action, resource_type, created_at)
+        SELECT 'user.created', 'user', LOCALTIMESTAMP - day * INTERVAL '1 day' FROM generate_series(1, 3) AS day";
+    execute(&database, three).await.unwrap();
+
+    up(database.url()).await.unwrap();
+
+    let mut db = PgConnection::connect(database.url()).await.unwrap();
+    let sealed = "SELECT count(*) FROM audit_links JOIN audit_logs ON audit_logs.id = audit_links.audit_log_id
+        WHERE seq = 1 + (SELECT count(*) FROM audit_logs AS before WHERE before.created_at < audit_logs.created_at)
+        AND (SELECT seq FROM audit_head) = 3";
+    let sealed: i64 = sqlx::query_scalar(sealed).fetch_one(&mut db).await.unwrap();
+    assert_eq!(sealed, 3);
+}
+
 #[tokio::test]
 async fn schedules_that_were_published_before_there_were_any_get_their_first_tick() {
     let database = TestDatabase::create().await.unwrap();
-    assert_eq!(down(database.url(), 2).await.unwrap(), ["m0004_access", "m0003_schedules"]);
+    down_to(&database, "m0003_schedules").await;
     execute(
         &database,
         r#"INSERT INTO users (email) VALUES ('a@b.c');

@@ -43,12 +43,13 @@ pub(crate) async fn ask(address: &str, request: Request<'_>) -> (u16, String) {
 }
 
 /// Asks for a document.
-async fn json(address: &str, request: Request<'_>) -> (u16, Value) {
+pub(crate) async fn json(address: &str, request: Request<'_>) -> (u16, Value) {
     let (status, text) = ask(address, request).await;
     (status, serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}")))
 }
 
-fn get<'a>(path: &'a str, key: &'a str) -> Request<'a> {
+/// A request for what is at a path.
+pub(crate) fn get<'a>(path: &'a str, key: &'a str) -> Request<'a> {
     Request { method: "GET", path, key, ..Request::default() }
 }
 

@@ -9,6 +9,7 @@
 )]
 
 mod apply;
+mod approvals;
 mod bench;
 mod chaos;
 mod crash;

@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 use turbocat_domain::{
     audit_log::{AuditLog, NewAuditLog},
     id::{AuditLogId, UserId},
-    port::UnitOfWork,
+    permission::Permission,
+    port::{AuditLogFilter, Page, PageRequest, UnitOfWork},
 };
 use uuid::Uuid;
 
-use crate::{Result, UseCases};
+use crate::{Actor, Result, UseCases};
 
 /// What is to be noted.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,6 +44,17 @@ impl Changes {
 }
 
 impl UseCases {
+    /// A page of the audit log: all of it for an administrator, what they did themselves for the others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forbidden`](crate::Error::Forbidden), [`Error::Storage`](crate::Error::Storage).
+    pub async fn audit_logs(&self, actor: Actor, filter: AuditLogFilter, page: PageRequest) -> Result<Page<AuditLog>> {
+        actor.ensure(Permission::AuditRead)?;
+        let user = if actor.sees_all() { filter.user } else { Some(actor.id) };
+        Ok(self.ports.queries.audit_logs().list(&AuditLogFilter { user, ..filter }, page).await?)
+    }
+
     /// Notes what was done (by whom, what, to what kind of thing, to which one) in the same transaction.
     pub(crate) async fn audit(
         &self,

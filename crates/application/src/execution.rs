@@ -24,7 +24,7 @@ use turbocat_domain::{
 use crate::{Actor, Error, Idempotency, InvalidInput, Result, UseCases};
 
 /// Which workflow is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Selector {
     /// The active version of this name: one's own, else a public one.
     Name(String),
@@ -56,6 +56,14 @@ pub struct Started {
     pub workflow_id: WorkflowId,
     /// Whether it was accepted before, by the same request.
     pub is_repeated: bool,
+}
+
+/// A workflow that can be run.
+pub(crate) struct Runnable {
+    workflow: Workflow,
+    document: Document,
+    steps_total: u32,
+    timeout_ms: u64,
 }
 
 impl UseCases {
@@ -96,7 +104,7 @@ impl UseCases {
         }
     }
 
-    async fn accepted_before(&self, actor: Actor, id: ExecutionId) -> Result<Option<Started>> {
+    pub(crate) async fn accepted_before(&self, actor: Actor, id: ExecutionId) -> Result<Option<Started>> {
         match self.stored_execution(actor, id).await {
             Ok(execution) => Ok(Some(Started { id, workflow_id: execution.workflow_id, is_repeated: true })),
             Err(Error::NotFound { .. }) => Ok(None),
@@ -139,24 +147,40 @@ impl UseCases {
     /// Checks all that is to be checked, and makes of it what is accepted.
     async fn prepare(&self, actor: Actor, request: StartExecution) -> Result<NewExecution> {
         actor.ensure(Permission::ExecutionsStart)?;
-        let workflow = self.workflow(actor, &request.workflow).await?;
+        let runnable = self.runnable(actor, &request.workflow).await?;
+        self.checked_start(actor, &runnable, request)
+    }
+
+    /// Finds what is to be run, and compiles it.
+    pub(crate) async fn runnable(&self, actor: Actor, selector: &Selector) -> Result<Runnable> {
+        let workflow = self.workflow(actor, selector).await?;
         if workflow.status != WorkflowStatus::Active {
             let name = workflow.name.to_string();
             return Err(Error::NotActive { name, status: workflow.status.as_str() });
         }
         let document = Document::parse(&workflow.definition)
             .map_err(|source| Error::Corrupt { name: workflow.name.to_string(), source })?;
-        self.check_input(&workflow, &document, &request.input)?;
         let plan = self.plan(&workflow, &document).await?;
+        Ok(Runnable { steps_total: plan.steps_total(), timeout_ms: plan.settings().timeout_ms, workflow, document })
+    }
+
+    /// Checks the input, and makes of a request what is accepted.
+    pub(crate) fn checked_start(
+        &self,
+        actor: Actor,
+        runnable: &Runnable,
+        request: StartExecution,
+    ) -> Result<NewExecution> {
+        self.check_input(&runnable.workflow, &runnable.document, &request.input)?;
         Ok(NewExecution {
             id: request.id,
-            workflow_id: workflow.id,
+            workflow_id: runnable.workflow.id,
             user_id: actor.id,
             trigger_type: request.trigger_type,
             trigger_data: request.trigger_data,
             input: request.input,
-            steps_total: plan.steps_total(),
-            timeout_ms: plan.settings().timeout_ms,
+            steps_total: runnable.steps_total,
+            timeout_ms: runnable.timeout_ms,
             parent: None,
             depth: 0,
         })
@@ -170,7 +194,15 @@ impl UseCases {
     pub async fn cancel_execution(&self, actor: Actor, id: ExecutionId) -> Result<CancelOutcome> {
         actor.ensure(Permission::ExecutionsCancel)?;
         self.stored_execution(actor, id).await?;
-        Ok(self.ports.queue.request_cancel(id).await?)
+        let now = self.ports.clock.now();
+        let mut uow = self.ports.store.begin().await?;
+        let outcome = uow.executions().request_cancel(id).await?;
+        if outcome == CancelOutcome::Requested {
+            let cancelled = (actor.id, "execution.cancelled", "execution", id.as_uuid());
+            self.audit(uow.as_mut(), cancelled, now).await?;
+        }
+        uow.commit().await?;
+        Ok(outcome)
     }
 
     /// Reads an execution.
@@ -235,7 +267,7 @@ impl UseCases {
         Ok(self.ports.queries.executions().logs(id, filter, page).await?)
     }
 
-    async fn stored_execution(&self, actor: Actor, id: ExecutionId) -> Result<Execution> {
+    pub(crate) async fn stored_execution(&self, actor: Actor, id: ExecutionId) -> Result<Execution> {
         let missing = || Error::NotFound { entity: "execution", name: id.to_string() };
         match self.ports.queries.executions().get(id).await {
             Ok(execution) if actor.sees(execution.user_id) => Ok(execution),

@@ -15,6 +15,7 @@
 mod access;
 mod actor;
 mod audit;
+mod bulk;
 mod error;
 mod execution;
 mod idempotency;
@@ -26,6 +27,7 @@ mod seed;
 mod source;
 mod use_cases;
 mod user;
+mod waiting;
 
 pub use access::{
     Access, AccessPorts, Caller, Credential, IssuedKey, LogIn, LoggedIn, NewKey, NoRandomness, RateState, SecretSource,
@@ -42,3 +44,4 @@ pub use seed::{ADMIN_EMAIL, OfficialTemplate, SeedReport, official_templates};
 pub use source::{AgentDocument, LocatedProblem, SourceFile, read_value};
 pub use use_cases::{AgentConfigValidator, Ports, UseCases};
 pub use user::{AccountChange, NewAccount};
+pub use waiting::{SendEvent, SentEvent};

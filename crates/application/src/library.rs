@@ -191,7 +191,7 @@ impl UseCases {
         self.stored_agent(id).await
     }
 
-    async fn own_workflow(&self, actor: Actor, id: WorkflowId) -> Result<Workflow> {
+    pub(crate) async fn own_workflow(&self, actor: Actor, id: WorkflowId) -> Result<Workflow> {
         let workflow = self.stored_workflow(id).await?;
         if actor.sees(workflow.user_id) { Ok(workflow) } else { Err(missing(WORKFLOW, id)) }
     }

@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod api_key;
+pub mod approval;
 pub mod audit_log;
 pub mod deployment;
 pub mod document;

@@ -46,6 +46,8 @@ pub const DESCRIPTION_CHARS_MAX: usize = 10_000;
 
 /// The bytes of an execution's input.
 pub const EXECUTION_INPUT_BYTES_MAX: usize = 4 * MIB;
+/// The executions that one request starts.
+pub const BULK_STARTS_MAX: usize = 1_000;
 /// The bytes of a step's output, which is stored whole or not at all.
 pub const STEP_OUTPUT_BYTES_MAX: usize = 4 * MIB;
 /// The bytes of an output that travel with the rows of the journal; larger ones are stored apart.

@@ -47,6 +47,10 @@ struct ProblemView {
         (name = "sessions", description = "Logging in with a password, and who one is"),
         (name = "api-keys", description = "What programs call with"),
         (name = "users", description = "Accounts, for administrators"),
+        (name = "events", description = "What executions wait for"),
+        (name = "approvals", description = "Decisions that executions wait for"),
+        (name = "schedules", description = "What starts workflows by itself"),
+        (name = "audit-logs", description = "Who did what, and when"),
     )
 )]
 struct Document;

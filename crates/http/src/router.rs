@@ -77,10 +77,13 @@ fn api(state: State) -> Api {
     let api = route::workflow::routes(api);
     let api = route::agent::routes(api);
     let api = route::execution::routes(api);
+    let api = route::bulk::routes(api);
     let api = route::execution_events::routes(api);
     let api = route::session::routes(api);
     let api = route::key::routes(api);
-    route::user::routes(api)
+    let api = route::user::routes(api);
+    let api = route::audit_log::routes(api);
+    route::waiting::routes(api)
 }
 
 async fn not_found(uri: Uri) -> Problem {

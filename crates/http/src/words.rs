@@ -5,8 +5,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use turbocat_domain::{
     agent::{AgentStatus, AgentType},
+    document::Overlap,
     execution::{ExecutionStatus, TriggerType},
     execution_log::{LogLevel, StepStatus},
+    schedule::Verdict,
     user::UserRole,
     workflow::WorkflowStatus,
     workflow_step::StepType,
@@ -52,9 +54,11 @@ words! {
     AgentTypeWord: AgentType,
     ExecutionStatusWord: ExecutionStatus,
     LogLevelWord: LogLevel,
+    OverlapWord: Overlap,
     StepStatusWord: StepStatus,
     StepTypeWord: StepType,
     TriggerTypeWord: TriggerType,
     UserRoleWord: UserRole,
+    VerdictWord: Verdict,
     WorkflowStatusWord: WorkflowStatus,
 }

@@ -13,6 +13,7 @@
 //! 5. Every hand-written statement is a file of `src/sql`, and a test has `PostgreSQL` plan it.
 
 mod access;
+mod audit;
 mod connect;
 mod convert;
 mod engine;
@@ -25,6 +26,7 @@ mod store;
 mod transaction;
 mod wakeup;
 
+pub use audit::{AuditBreach, AuditHead, AuditReport};
 pub use connect::{ConnectOptions, Settings};
 pub use store::PgStore;
 pub use wakeup::Wakeups;

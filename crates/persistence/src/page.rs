@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::error::ErrorContext;
 
 /// The most items of a page, whatever was asked for.
-const LIMIT_MAX: u16 = 200;
+pub(crate) const LIMIT_MAX: u16 = 200;
 
 /// How a table is listed.
 pub(crate) struct Listing<E: EntityTrait> {

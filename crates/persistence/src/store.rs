@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
 use turbocat_domain::port::{
-    AgentQueries, AgentRepository, ApiKeyQueries, ApiKeyRepository, AuditLogQueries, AuditLogRepository,
-    DeploymentQueries, DeploymentRepository, ExecutionQueries, ExecutionRepository, IdempotencyRepository, Queries,
-    RepositoryError, Result, SessionQueries, SessionRepository, Store, TemplateQueries, TemplateRepository, UnitOfWork,
-    UserQueries, UserRepository, WorkflowQueries, WorkflowRepository,
+    AgentQueries, AgentRepository, ApiKeyQueries, ApiKeyRepository, ApprovalQueries, AuditLogQueries,
+    AuditLogRepository, DeploymentQueries, DeploymentRepository, ExecutionQueries, ExecutionRepository,
+    IdempotencyRepository, Queries, RepositoryError, Result, ScheduleQueries, SessionQueries, SessionRepository, Store,
+    TemplateQueries, TemplateRepository, UnitOfWork, UserQueries, UserRepository, WorkflowQueries, WorkflowRepository,
 };
 
 use crate::{
@@ -223,6 +223,14 @@ impl Queries for PgStore {
     }
 
     fn audit_logs(&self) -> &dyn AuditLogQueries {
+        &*self.pool
+    }
+
+    fn approvals(&self) -> &dyn ApprovalQueries {
+        &*self.pool
+    }
+
+    fn schedules(&self) -> &dyn ScheduleQueries {
         &*self.pool
     }
 }

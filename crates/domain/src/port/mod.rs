@@ -15,6 +15,7 @@ mod runner;
 mod schedule;
 mod schema;
 mod unit_of_work;
+mod waiting;
 mod worker;
 
 pub use access::{
@@ -46,6 +47,7 @@ pub use schedule::{
 };
 pub use schema::{SchemaProblem, SchemaValidator};
 pub use unit_of_work::{Store, UnitOfWork};
+pub use waiting::{ApprovalFilter, ApprovalQueries, ScheduleQueries, StoredSchedule, StoredTick};
 pub use worker::{LeaseGrant, NewWorker, Renewal, Takeover, WorkerRepository};
 
 #[cfg(any(test, feature = "mocks"))]

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Page, PageRequest, Result, SessionQueries};
+use super::{ApprovalQueries, Page, PageRequest, Result, ScheduleQueries, SessionQueries};
 use crate::{
     agent::{Agent, AgentStatus, AgentType},
     api_key::ApiKey,
@@ -14,7 +14,7 @@ use crate::{
     step_run::StepRecord,
     template::{Template, TemplateType},
     user::{User, UserRole},
-    value::{Email, Tag},
+    value::{Email, Search, Tag},
     workflow::{Workflow, WorkflowStatus},
     workflow_step::WorkflowStep,
 };
@@ -57,6 +57,8 @@ pub struct AgentFilter {
     pub status: Option<AgentStatus>,
     /// Only those with this tag.
     pub tag: Option<Tag>,
+    /// Only those in whose name, description or tags this is found.
+    pub search: Option<Search>,
     /// Deleted ones too.
     pub with_deleted: bool,
 }
@@ -88,6 +90,8 @@ pub struct WorkflowFilter {
     pub status: Option<WorkflowStatus>,
     /// Only those with this tag.
     pub tag: Option<Tag>,
+    /// Only those in whose name, description or tags this is found.
+    pub search: Option<Search>,
     /// Deleted ones too.
     pub with_deleted: bool,
 }
@@ -158,6 +162,8 @@ pub struct TemplateFilter {
     pub visible_to: Option<UserId>,
     /// Only those with this tag.
     pub tag: Option<Tag>,
+    /// Only those in whose name, description or tags this is found.
+    pub search: Option<Search>,
     /// Deleted ones too.
     pub with_deleted: bool,
 }
@@ -250,4 +256,8 @@ pub trait Queries: Send + Sync {
     fn sessions(&self) -> &dyn SessionQueries;
     /// The audit log.
     fn audit_logs(&self) -> &dyn AuditLogQueries;
+    /// The decisions that executions wait for.
+    fn approvals(&self) -> &dyn ApprovalQueries;
+    /// The schedules.
+    fn schedules(&self) -> &dyn ScheduleQueries;
 }

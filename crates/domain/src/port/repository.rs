@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::Result;
+use super::{CancelOutcome, NewEvent, Result};
 use crate::{
     agent::Agent,
     api_key::ApiKey,
@@ -76,6 +76,12 @@ pub trait WorkflowRepository: Send {
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait ExecutionRepository: Send {
+    /// Asks for the execution to be cancelled, as [`ExecutionQueue::request_cancel`](super::ExecutionQueue), together
+    /// with what else is done here.
+    async fn request_cancel(&mut self, id: ExecutionId) -> Result<CancelOutcome>;
+    /// Sends an event, as [`EventQueries::publish`](super::EventQueries::publish), together with what else is done
+    /// here. Returns how many executions it wakes.
+    async fn send(&mut self, event: &NewEvent) -> Result<u64>;
     /// Deletes ended executions with their logs and journals (retention). Returns how many.
     async fn delete_ended(&mut self, ids: &[ExecutionId]) -> Result<u64>;
 }

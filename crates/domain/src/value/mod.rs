@@ -18,6 +18,7 @@ mod metric;
 mod name;
 mod nearest;
 mod scope;
+mod search;
 mod secret_hash;
 mod soft_delete;
 mod step_key;
@@ -34,6 +35,7 @@ pub use self::{
     name::{InvalidName, Name},
     nearest::nearest,
     scope::{InvalidScope, Scope},
+    search::{InvalidSearch, Search},
     secret_hash::SecretHash,
     soft_delete::SoftDelete,
     step_key::{InvalidStepKey, StepKey},

@@ -37,7 +37,7 @@ const WAIT_S_MAX: u16 = 60;
 /// How often is looked at what is waited for, at first and at last.
 const LOOK: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(500));
 /// Room for the members around an input.
-const ENVELOPE_BYTES: usize = 4 * 1024;
+pub(super) const ENVELOPE_BYTES: usize = 4 * 1024;
 
 /// The routes of this file.
 pub(crate) fn routes(api: Api) -> Api {
@@ -53,15 +53,15 @@ pub(crate) fn routes(api: Api) -> Api {
 /// An execution that is wanted: of a workflow by its name, or of one version of it.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct StartBody {
+pub(super) struct StartBody {
     /// The name of the workflow: its active version is run, one's own before a public one.
     #[schema(min_length = 1, max_length = 255)]
-    workflow: Option<String>,
+    pub(super) workflow: Option<String>,
     /// The version to run, in place of a name.
-    workflow_id: Option<String>,
+    pub(super) workflow_id: Option<String>,
     /// The input; an empty object without.
     #[serde(default = "empty")]
-    input: Value,
+    pub(super) input: Value,
 }
 
 fn empty() -> Value {
@@ -70,7 +70,7 @@ fn empty() -> Value {
 
 /// An execution that was accepted: it is durable, and will reach an end.
 #[derive(Serialize, ToSchema)]
-struct StartedView {
+pub(super) struct StartedView {
     /// Its id.
     id: String,
     /// The version of the workflow that it runs.
@@ -150,14 +150,14 @@ impl From<Started> for StartedView {
     }
 }
 
-fn trigger_data(who: &Who) -> Value {
+pub(super) fn trigger_data(who: &Who) -> Value {
     match who.caller.via {
         Via::Key(id) => json!({ "source": "http", "api_key_id": id.to_string() }),
         Via::Session(id) => json!({ "source": "http", "session_id": id.to_string() }),
     }
 }
 
-fn selector(name: Option<String>, id: Option<String>) -> Result<Selector, Problem> {
+pub(super) fn selector(name: Option<String>, id: Option<String>) -> Result<Selector, Problem> {
     match (name, id) {
         (Some(name), None) => Ok(Selector::Name(name)),
         (None, Some(id)) => match id.parse::<WorkflowId>() {
@@ -320,8 +320,9 @@ async fn cancel_execution(
     who: Who,
     Id(id): Id<ExecutionId>,
 ) -> Result<(StatusCode, Answer<CancelView>), Problem> {
-    let outcome = detached(async move { state.use_cases.cancel_execution(who.actor(), id).await }).await?;
-    let outcome = match outcome {
+    let outcome =
+        detached(async move { state.use_cases.on_behalf_of(&who.origin).cancel_execution(who.actor(), id).await });
+    let outcome = match outcome.await? {
         CancelOutcome::Requested => "requested",
         CancelOutcome::Ended => "ended",
         CancelOutcome::Unknown => return Err(Problem::new(ProblemCode::NotFound)),

@@ -1,6 +1,8 @@
 //! The routes, one file a resource.
 
 pub(crate) mod agent;
+pub(crate) mod audit_log;
+pub(crate) mod bulk;
 pub(crate) mod document;
 pub(crate) mod execution;
 pub(crate) mod execution_events;
@@ -10,4 +12,5 @@ mod publish;
 mod query;
 pub(crate) mod session;
 pub(crate) mod user;
+pub(crate) mod waiting;
 pub(crate) mod workflow;

@@ -2,7 +2,10 @@
 
 use std::str::FromStr;
 
-use turbocat_domain::{id::ParseIdError, value::Tag};
+use turbocat_domain::{
+    id::ParseIdError,
+    value::{Search, Tag},
+};
 
 use crate::{Problem, page::refused};
 
@@ -14,4 +17,9 @@ pub(super) fn id<T: FromStr<Err = ParseIdError>>(parameter: &str, text: &str) ->
 /// A tag that is looked for.
 pub(super) fn tag(text: String) -> Result<Tag, Problem> {
     Tag::parse(text).map_err(|error| refused("tag", error.to_string()))
+}
+
+/// Words that are looked for.
+pub(super) fn search(text: &str) -> Result<Search, Problem> {
+    Search::parse(text).map_err(|error| refused("search", error.to_string()))
 }

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::{
     publish::{PublishReportView, publish},
-    query::tag,
+    query::{search, tag},
 };
 use crate::{
     Needs, Problem, State,
@@ -62,6 +62,9 @@ struct WorkflowQuery {
     status: Option<WorkflowStatusWord>,
     /// Only those with this tag.
     tag: Option<String>,
+    /// Only those in whose name, description or tags all these words are found, whatever their case.
+    #[param(min_length = 1, max_length = 200)]
+    search: Option<String>,
     /// With what is public and somebody else's.
     #[serde(default)]
     public: bool,
@@ -91,6 +94,7 @@ async fn list_workflows(
         name: query.name,
         status: query.status.map(|word| word.0),
         tag: query.tag.map(tag).transpose()?,
+        search: query.search.as_deref().map(search).transpose()?,
         with_deleted: query.deleted,
         ..WorkflowFilter::default()
     };

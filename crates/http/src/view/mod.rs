@@ -1,15 +1,19 @@
 //! What clients see: one file a resource. Fields that only the server writes are here and in no request.
 
 mod agent;
+mod audit_log;
 mod execution;
 mod key;
 mod user;
+mod waiting;
 mod workflow;
 
 pub(crate) use self::{
     agent::AgentView,
+    audit_log::AuditLogView,
     execution::{ExecutionView, LogView, StepView},
     key::{IssuedKeyView, KeyView},
     user::{SessionView, UserView},
+    waiting::{ApprovalView, ScheduleView, TickView},
     workflow::{WorkflowStepView, WorkflowView},
 };

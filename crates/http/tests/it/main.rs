@@ -8,7 +8,9 @@
     reason = "these are tests, helpers included"
 )]
 
+mod audit;
 mod body;
+mod bulk;
 mod document;
 mod events;
 mod frame;
@@ -16,4 +18,5 @@ mod health;
 mod matrix;
 mod resources;
 mod session;
+mod waiting;
 mod world;

@@ -7,12 +7,32 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use turbocat_application::{AccountChange, Actor, LogIn, Origin};
 use turbocat_domain::{
+    id::ExecutionId,
     port::{AgentFilter, ExecutionFilter, PageRequest, Queries, WorkflowFilter},
     user::UserRole,
 };
 use turbocat_http::{Needs, Route, routes};
 
 use crate::world::{Answer, Ask, HELLO, PASSWORD, World, nobody};
+
+/// A workflow that waits for people, and one that starts by itself.
+const ASKING: &str = "
+name: asking
+steps: [{ key: ask, type: wait, config: { approval: {} } }]
+";
+const TIMED: &str = "
+name: timed
+triggers: { schedule: { cron: '@daily' } }
+steps: [{ key: pause, type: wait, config: { duration_ms: 1 } }]
+";
+
+/// An execution of the owner's that waits for an approval.
+pub(crate) async fn ask_somebody(world: &World) -> ExecutionId {
+    world.publish(&world.owner, ASKING).await;
+    let id = world.start(&world.owner, "asking").await;
+    world.park(id, "ask").await;
+    id
+}
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +68,7 @@ const ASKERS: [Asker; 12] = [
 
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
+pub(crate) enum Target {
     /// The owner's.
     Owners,
     /// Nothing.
@@ -75,18 +95,21 @@ const OF_SERVICES: [&str; 10] = [
     "workflows:read",
 ];
 
+/// What the key may do that may do nothing else.
+const SCOPE: &str = "approvals:decide";
+
 /// What only administrators may do.
 const OF_ADMINISTRATORS: [&str; 2] = ["users:read", "users:write"];
 
 /// A world with the owner's things.
-struct Scene {
-    world: World,
+pub(crate) struct Scene {
+    pub(crate) world: World,
     /// The ids of the owner's things, by the part of the path that says of which kind they are.
     ids: BTreeMap<&'static str, String>,
 }
 
 impl Scene {
-    async fn set() -> Self {
+    pub(crate) async fn set() -> Self {
         let world = World::new().await;
         let report = world.publish(&world.owner, HELLO).await;
         let id = |place: usize| report["published"][place]["id"].as_str().unwrap().to_owned();
@@ -96,7 +119,12 @@ impl Scene {
         let key = world.state.access.keys(actor, None, PageRequest::default()).await.unwrap().items[0].id;
         let login = LogIn { email: world.owner.email.to_string(), password: PASSWORD.to_owned() };
         let session = world.state.access.log_in(login, &Origin::default()).await.unwrap().session.id;
+        let asking = ask_somebody(&world).await;
+        let timed = world.publish(&world.owner, TIMED).await;
+        let timed = timed["published"][0]["id"].as_str().unwrap();
         let ids = BTreeMap::from([
+            ("approvals", asking.to_string()),
+            ("schedules", timed.to_owned()),
             ("agents", id(0)),
             ("workflows", id(1)),
             ("executions", execution.to_string()),
@@ -105,6 +133,12 @@ impl Scene {
             ("users", world.owner.id.to_string()),
         ]);
         Self { world, ids }
+    }
+
+    /// The token of another session of the owner's.
+    pub(crate) async fn session_of_owner(&self) -> String {
+        let login = LogIn { email: self.world.owner.email.to_string(), password: PASSWORD.to_owned() };
+        self.world.state.access.log_in(login, &Origin::default()).await.unwrap().token.expose().to_owned()
     }
 
     /// The credential of who asks; nothing for nobody.
@@ -117,7 +151,7 @@ impl Scene {
             Asker::Owner => world.key(&world.owner, everything).await,
             Asker::Other => world.key(&world.other, everything).await,
             Asker::Admin => world.key(&world.admin, everything).await,
-            Asker::WrongScope => world.key(&world.owner, &["approvals:decide"]).await,
+            Asker::WrongScope => world.key(&world.owner, &[SCOPE]).await,
             Asker::RevokedKey => {
                 let key = world.key(&world.owner, everything).await;
                 let actor = Actor::from(&world.owner);
@@ -161,7 +195,7 @@ impl Scene {
     }
 
     /// The path of a route, with what it names put in.
-    fn path(&self, route: &Route, target: Target) -> String {
+    pub(crate) fn path(&self, route: &Route, target: Target) -> String {
         if !route.path.contains('{') {
             return route.path.clone();
         }
@@ -208,17 +242,20 @@ fn kind(route: &Route) -> &str {
 }
 
 /// A body that the route takes.
-fn body(route: &Route) -> Option<Value> {
+pub(crate) fn body(route: &Route) -> Option<Value> {
     match (route.method, route.path.as_str()) {
         ("POST", "/api/v1/workflows") => {
             Some(json!({ "name": "new", "steps": [{ "key": "a", "type": "wait", "config": { "duration_ms": 1 } }] }))
         }
         ("POST", "/api/v1/agents") => Some(json!({ "kind": "agent", "name": "new", "type": "data", "config": {} })),
         ("POST", "/api/v1/executions") => Some(json!({ "workflow": "hello" })),
+        ("POST", "/api/v1/executions/bulk") => Some(json!({ "items": [{ "workflow": "hello" }] })),
         ("POST", "/api/v1/api-keys") => Some(json!({ "name": "new", "scopes": ["executions:read"] })),
         ("POST", "/api/v1/users") => Some(json!({ "email": "new@example.com" })),
         ("POST", "/api/v1/sessions") => Some(json!({ "email": "owner@example.com", "password": "wrong" })),
         ("PATCH", "/api/v1/users/{id}") => Some(json!({ "full_name": "Changed" })),
+        ("POST", "/api/v1/events") => Some(json!({ "name": "paid" })),
+        ("POST", "/api/v1/approvals/{id}/decide") => Some(json!({ "path": "ask", "approved": true })),
         ("POST", path) => {
             assert!(path.ends_with("/restore") || path.ends_with("/cancel"), "{path}: the matrix has no body for it");
             None
@@ -247,7 +284,7 @@ fn expected(route: &Route, asker: Asker, target: Target) -> Option<u16> {
         | Asker::SwitchedOff
         | Asker::Deleted
         | Asker::EndedSession => return Some(401),
-        Asker::WrongScope if permission.is_some() => return Some(403),
+        Asker::WrongScope if permission.is_some_and(|permission| permission != SCOPE) => return Some(403),
         _ => {}
     }
     if permission.is_some_and(|permission| !role_allows(permission)) {
@@ -257,9 +294,9 @@ fn expected(route: &Route, asker: Asker, target: Target) -> Option<u16> {
         return None;
     }
     let is_theirs = match asker {
-        Asker::Owner => true,
-        // Nobody ends the session of somebody else.
-        Asker::Admin => kind(route) != "sessions",
+        Asker::Owner | Asker::WrongScope => true,
+        // Nobody ends the session of somebody else, nor decides what somebody else is asked.
+        Asker::Admin => !["sessions", "approvals"].contains(&kind(route)),
         _ => false,
     };
     // Nothing of the owner's is deleted, so nothing is restored.

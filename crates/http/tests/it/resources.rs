@@ -256,3 +256,17 @@ async fn an_account_is_made_changed_and_a_lost_update_is_refused() {
     assert_eq!(me["user"]["role"], "agent");
     assert!(!me["permissions"].as_array().unwrap().contains(&json!("workflows:write")), "{me}");
 }
+
+#[tokio::test]
+async fn a_search_finds_ones_own_by_words() {
+    let world = World::new().await;
+    world.publish(&world.owner, HELLO).await;
+    let [owner, other] = [world.key(&world.owner, &["*"]).await, world.key(&world.other, &["*"]).await];
+    let count = async |key: &str, path: &str| world.get(key, path).await.expect(200)["items"].as_array().unwrap().len();
+
+    assert_eq!(count(&owner, "/api/v1/workflows?search=HEL").await, 1);
+    assert_eq!(count(&owner, "/api/v1/workflows?search=hello%20there").await, 0);
+    assert_eq!(count(&owner, "/api/v1/agents?search=greet").await, 1);
+    assert_eq!(count(&other, "/api/v1/workflows?search=hello&public=true").await, 0);
+    world.get(&owner, "/api/v1/workflows?search=%20").await.problem(400, "invalid_query");
+}

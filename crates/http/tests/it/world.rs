@@ -26,7 +26,10 @@ use turbocat_domain::{
     agent::AgentType,
     execution::TriggerType,
     id::{ExecutionId, UserId},
-    port::{Clock, Store},
+    port::{
+        ClaimRequest, Clock, CommitOutcome, ExecutionQueue, Journal, JournalBatch, ParkedExecution, Store, WaitRecord,
+        WorkerRepository,
+    },
     problem::Problems,
     user::{User, UserRole},
     value::SecretHash,
@@ -143,6 +146,20 @@ impl World {
             trigger_data: json!({}),
         };
         self.state.use_cases.start_execution(Actor::from(user), &self.store, request).await.unwrap()
+    }
+
+    /// Lets a worker claim an execution, and park it as one that waits for an approval at a path.
+    pub(crate) async fn park(&self, id: ExecutionId, path: &str) {
+        let worker = builder::a_worker(self.state.ids.as_ref());
+        self.store.register(&worker).await.unwrap();
+        self.store.claim(ClaimRequest { worker: worker.id, limit: u32::MAX }).await.unwrap();
+        let wait = WaitRecord { path: path.to_owned(), event_name: "approval".to_owned(), since: self.now() };
+        let wake_at = self.now() + chrono::TimeDelta::days(365);
+        let batch = JournalBatch {
+            parked: vec![ParkedExecution { id, wake_at, waits: vec![wait] }],
+            ..JournalBatch::default()
+        };
+        assert_eq!(self.store.commit(worker.id, &batch).await.unwrap(), CommitOutcome::Committed);
     }
 
     /// Sends a request.

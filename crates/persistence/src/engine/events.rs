@@ -40,10 +40,9 @@ impl EventQueries for PgStore {
         let event = values(event);
         detached(async move {
             let tx = begin(&db).await?;
-            tx.execute_raw(sql::lock_event_names(vec![event.name.clone()])).await.about(ENTITY)?;
-            let woken = CountRow::find_by_statement(sql::publish_event(event)).one(&tx).await.about(ENTITY)?;
+            let woken = send(&tx, event).await?;
             commit(tx).await?;
-            Read(ENTITY).number(Read(ENTITY).required(woken, "count")?.count)
+            Ok(woken)
         })
         .await
     }
@@ -60,7 +59,14 @@ impl EventQueries for PgStore {
     }
 }
 
-fn values(event: &NewEvent) -> EventValues {
+/// Sends an event in a transaction, which holds the lock of its name to the end.
+pub(crate) async fn send(tx: &impl ConnectionTrait, event: EventValues) -> Result<u64> {
+    tx.execute_raw(sql::lock_event_names(vec![event.name.clone()])).await.about(ENTITY)?;
+    let woken = CountRow::find_by_statement(sql::publish_event(event)).one(tx).await.about(ENTITY)?;
+    Read(ENTITY).number(Read(ENTITY).required(woken, "count")?.count)
+}
+
+pub(crate) fn values(event: &NewEvent) -> EventValues {
     let (execution_id, path) = event.target.clone().unzip();
     EventValues {
         id: event.id.as_uuid(),

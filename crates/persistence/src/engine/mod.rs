@@ -14,5 +14,7 @@ mod session;
 mod standing;
 mod worker;
 
+pub(crate) use events::{send, values};
+pub(crate) use queue::request_cancel;
 pub(crate) use queue_rows::parent;
 pub(crate) use session::Sessions;

@@ -118,14 +118,7 @@ impl ExecutionQueue for PgStore {
         name = "db.executions.request_cancel", skip_all, fields(execution.id = %id), err(level = "debug")
     )]
     async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome> {
-        let statement = sql::request_cancel(id.as_uuid());
-        let row = CancelRow::find_by_statement(statement).one(self.db()).await.about(ENTITY)?;
-        let row = Read(ENTITY).required(row, "is_requested")?;
-        Ok(match row {
-            CancelRow { is_requested: true, .. } => CancelOutcome::Requested,
-            CancelRow { is_known: true, .. } => CancelOutcome::Ended,
-            CancelRow { .. } => CancelOutcome::Unknown,
-        })
+        request_cancel(self.db(), id).await
     }
 
     async fn next_due(&self) -> Result<NextDue> {
@@ -133,6 +126,16 @@ impl ExecutionQueue for PgStore {
         let row = Read(ENTITY).required(row, "wake_at")?;
         Ok(NextDue { execution: utc(row.wake_at), schedule: utc(row.schedule_due_at) })
     }
+}
+
+/// Asks for a cancel, in a transaction or not.
+pub(crate) async fn request_cancel(conn: &impl ConnectionTrait, id: ExecutionId) -> Result<CancelOutcome> {
+    let row = CancelRow::find_by_statement(sql::request_cancel(id.as_uuid())).one(conn).await.about(ENTITY)?;
+    Ok(match Read(ENTITY).required(row, "is_requested")? {
+        CancelRow { is_requested: true, .. } => CancelOutcome::Requested,
+        CancelRow { is_known: true, .. } => CancelOutcome::Ended,
+        CancelRow { .. } => CancelOutcome::Unknown,
+    })
 }
 
 impl PgStore {

@@ -12,7 +12,7 @@ use turbocat_domain::{
     port::{AgentFilter, AgentQueries, AgentRepository, Page, PageRequest, RepositoryError, Result},
 };
 
-use super::{Change, Visibility, found, has_tag, insert, mark, save};
+use super::{Change, Visibility, found, has_tag, insert, is_found, mark, save};
 use crate::{
     convert::{Read, fit, fit_opt, stored, utc, words},
     entity::agent::{ActiveModel, Column, Entity, Model},
@@ -115,6 +115,9 @@ fn filtered(filter: &AgentFilter) -> Select<Entity> {
     }
     if let Some(tag) = &filter.tag {
         query = query.filter(has_tag(Column::Tags, tag));
+    }
+    if let Some(search) = &filter.search {
+        query = query.filter(is_found(search));
     }
     if !filter.with_deleted {
         query = query.filter(Column::DeletedAt.is_null());

@@ -11,7 +11,8 @@ use turbocat_domain::{
     execution_log::{ExecutionLog, StepStatus},
     id::{ExecutionId, UserId, WorkflowId},
     port::{
-        ExecutionFilter, ExecutionQueries, ExecutionRepository, LogFilter, Page, PageRequest, RepositoryError, Result,
+        CancelOutcome, ExecutionFilter, ExecutionQueries, ExecutionRepository, LogFilter, NewEvent, Page, PageRequest,
+        RepositoryError, Result,
     },
     step_run::StepRecord,
 };
@@ -19,7 +20,7 @@ use turbocat_domain::{
 use super::{execution_log, found};
 use crate::{
     convert::{Read, fit, utc},
-    engine::parent,
+    engine::{self, parent, request_cancel},
     entity::{
         execution::{Column, Entity, Model},
         step_run,
@@ -39,6 +40,16 @@ struct CountRow {
 
 #[async_trait]
 impl<C: ConnectionTrait + Send> ExecutionRepository for Pg<C> {
+    #[tracing::instrument(name = "db.executions.request_cancel", skip_all, err(level = "debug"))]
+    async fn request_cancel(&mut self, id: ExecutionId) -> Result<CancelOutcome> {
+        self.settle(request_cancel(self.usable()?, id).await)
+    }
+
+    #[tracing::instrument(name = "db.events.publish", skip_all, fields(event.name = event.name), err(level = "debug"))]
+    async fn send(&mut self, event: &NewEvent) -> Result<u64> {
+        self.settle(engine::send(self.usable()?, engine::values(event)).await)
+    }
+
     #[tracing::instrument(name = "db.executions.delete_ended", skip_all, err(level = "debug"))]
     async fn delete_ended(&mut self, ids: &[ExecutionId]) -> Result<u64> {
         self.settle(delete_ended(self.usable()?, ids).await)

@@ -15,17 +15,18 @@ mod session;
 mod step_run;
 mod template;
 mod user;
+mod waiting;
 mod workflow;
 mod workflow_step;
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
     sea_query::{Alias, Expr, ExprTrait, Query, extension::postgres::PgExpr},
 };
 use turbocat_domain::{
     port::{RepositoryError, Result},
-    value::Tag,
+    value::{Search, Tag},
 };
 use uuid::Uuid;
 
@@ -107,6 +108,13 @@ async fn mark<E: EntityTrait>(
 fn has_tag(tags: impl ColumnTrait, tag: &Tag) -> Expr {
     let wanted = Expr::value(vec![tag.as_str().to_owned()]).cast_as(Alias::new("text[]"));
     Expr::col(tags).contains(wanted)
+}
+
+/// Whether all words of a search are found in a row, each in its name, its description or a tag.
+fn is_found(search: &Search) -> Condition {
+    let text = "lower(concat_ws(chr(10), name, description, array_to_string(tags, chr(10))))";
+    let is_there = |word: &str| Expr::cust_with_values(format!("strpos({text}, $1) > 0"), [word]);
+    search.words().fold(Condition::all(), |all, word| all.add(is_there(word)))
 }
 
 /// The row that must be there.

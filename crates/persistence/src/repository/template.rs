@@ -12,7 +12,7 @@ use turbocat_domain::{
     template::{Rating, Template},
 };
 
-use super::{Change, Visibility, found, has_tag, insert, mark, save};
+use super::{Change, Visibility, found, has_tag, insert, is_found, mark, save};
 use crate::{
     convert::{Read, fit, stored, utc, words},
     entity::template::{ActiveModel, Column, Entity, Model},
@@ -81,6 +81,9 @@ impl<C: ConnectionTrait + Send> TemplateQueries for Pg<C> {
         }
         if let Some(tag) = &filter.tag {
             query = query.filter(has_tag(Column::Tags, tag));
+        }
+        if let Some(search) = &filter.search {
+            query = query.filter(is_found(search));
         }
         if !filter.with_deleted {
             query = query.filter(Column::DeletedAt.is_null());

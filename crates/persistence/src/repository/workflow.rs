@@ -13,7 +13,7 @@ use turbocat_domain::{
     workflow_step::WorkflowStep,
 };
 
-use super::{Change, Visibility, found, has_tag, insert, mark, save, schedule, workflow_step};
+use super::{Change, Visibility, found, has_tag, insert, is_found, mark, save, schedule, workflow_step};
 use crate::{
     convert::{Read, fit, stored, utc, words},
     entity::workflow::{ActiveModel, Column, Entity, Model},
@@ -145,6 +145,9 @@ fn filtered(filter: &WorkflowFilter) -> Select<Entity> {
     }
     if let Some(tag) = &filter.tag {
         query = query.filter(has_tag(Column::Tags, tag));
+    }
+    if let Some(search) = &filter.search {
+        query = query.filter(is_found(search));
     }
     if !filter.with_deleted {
         query = query.filter(Column::DeletedAt.is_null());

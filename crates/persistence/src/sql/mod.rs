@@ -1,10 +1,12 @@
 //! The hand-written statements: one file and one function each. Rows and their meaning stand with the callers.
 
 mod access;
+mod audit;
 mod batch;
 mod journal;
 mod planted;
 mod sections;
+mod waiting;
 
 use sea_orm::{DbBackend, Statement, Value};
 use uuid::Uuid;
@@ -13,6 +15,7 @@ pub(crate) use access::{
     ClaimValues, RateValues, answer_idempotency_key, claim_idempotency_key, find_idempotency_key, prune_access,
     record_key_uses, take_rate,
 };
+pub(crate) use audit::{get_audit_head, list_audit_links, list_unsealed_audit_logs};
 pub(crate) use batch::{
     EventValues, ExecutionArrays, FiringArrays, LineArrays, ScheduleValues, append_execution_logs, fire_schedules,
     insert_executions, publish_event, put_schedule,
@@ -20,6 +23,8 @@ pub(crate) use batch::{
 pub(crate) use journal::{
     AgentArrays, Care, FinishedArrays, JournalArrays, ParkedArrays, RecordArrays, WaitArrays, commit_journal,
 };
+
+pub(crate) use waiting::{ApprovalValues, list_schedule_ticks, list_schedules, list_waiting_approvals};
 
 /// A file of this folder, to be run with these values.
 macro_rules! statement {
@@ -217,10 +222,24 @@ mod tests {
             created_at: at,
             since: at,
         };
+        let approvals = ApprovalValues {
+            user_id: id,
+            names: vec!["n".to_owned()],
+            execution_id: None,
+            path: None,
+            after: None,
+            limit: 1,
+        };
         BTreeMap::from([
             ("answer_idempotency_key", answer_idempotency_key(id, "k", "{}".to_owned())),
             ("claim_idempotency_key", claim_idempotency_key(claim)),
             ("find_idempotency_key", find_idempotency_key(id, "k")),
+            ("get_audit_head", get_audit_head()),
+            ("list_schedules", list_schedules(None, None, 1)),
+            ("list_schedule_ticks", list_schedule_ticks(id, 1)),
+            ("list_waiting_approvals", list_waiting_approvals(approvals)),
+            ("list_audit_links", list_audit_links(0, 1)),
+            ("list_unsealed_audit_logs", list_unsealed_audit_logs(1)),
             ("prune_access", prune_access()),
             ("record_key_uses", record_key_uses(vec![id], vec![1], vec![at])),
             ("take_rate", take_rate(rate)),

@@ -7,12 +7,12 @@ use turbocat_domain::{
     execution_log::ExecutionLog,
     id::{ExecutionId, WorkerId, WorkflowId},
     port::{
-        AccessLedger, AgentQueries, ApiKeyQueries, AuditLogQueries, CancelOutcome, ClaimRequest, ClaimedExecution,
-        CommitOutcome, CounterRepository, DeploymentQueries, DueRequest, DueSchedules, EndedChild, EventQueries,
-        ExecutionAcceptor, ExecutionMail, ExecutionQueries, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
-        KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Queries, RateGrant, RateLimiter,
-        RateRequest, Renewal, Result, ScheduleRepository, SessionQueries, Store, StoredEvent, Takeover,
-        TemplateQueries, UnitOfWork, UserQueries, WorkerRepository, WorkflowQueries,
+        AccessLedger, AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, CancelOutcome, ClaimRequest,
+        ClaimedExecution, CommitOutcome, CounterRepository, DeploymentQueries, DueRequest, DueSchedules, EndedChild,
+        EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueries, ExecutionQueue, FireOutcome, Firing, Journal,
+        JournalBatch, KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Queries, RateGrant,
+        RateLimiter, RateRequest, Renewal, Result, ScheduleQueries, ScheduleRepository, SessionQueries, Store,
+        StoredEvent, Takeover, TemplateQueries, UnitOfWork, UserQueries, WorkerRepository, WorkflowQueries,
     },
     schedule::Verdict,
 };
@@ -121,6 +121,12 @@ impl Queries for Fixture {
     }
     fn sessions(&self) -> &dyn SessionQueries {
         self.store.sessions()
+    }
+    fn approvals(&self) -> &dyn ApprovalQueries {
+        self.store.approvals()
+    }
+    fn schedules(&self) -> &dyn ScheduleQueries {
+        self.store.schedules()
     }
     fn audit_logs(&self) -> &dyn AuditLogQueries {
         self.store.audit_logs()

@@ -6,6 +6,7 @@
     reason = "what is not as expected ends a test; clippy knows tests, but not what they share"
 )]
 
+mod audit;
 mod cancellation;
 mod contract;
 mod cost;

@@ -1,8 +1,10 @@
 //! The command line, as types.
 
 mod access;
+mod audit;
 mod executions;
 mod run;
+mod waiting;
 
 use std::path::PathBuf;
 
@@ -10,8 +12,10 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
     access::{KeyCreateArgs, KeysCommand, UserCreateArgs, UsersCommand},
+    audit::AuditCommand,
     executions::{ExecutionsCommand, ListArgs, LogsArgs},
     run::RunArgs,
+    waiting::{ApprovalsCommand, DecisionArgs, EventsCommand, SchedulesCommand},
 };
 
 /// Runs workflows that survive everything: crashes, restarts, deploys.
@@ -89,12 +93,24 @@ pub(crate) enum Command {
     /// Look at executions, or cancel one
     #[command(subcommand, visible_alias = "exec")]
     Executions(ExecutionsCommand),
+    /// Send an event to the executions that wait for it
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// List the decisions that executions wait for, and decide
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
+    /// Look at schedules: when each fires next, and what became of its last times
+    #[command(subcommand)]
+    Schedules(SchedulesCommand),
     /// Make accounts, or list them
     #[command(subcommand)]
     Users(UsersCommand),
     /// Make, list and revoke API keys: what programs call the HTTP API with
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Look whether the audit log is what it was
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Change the schema of the database, or say how it stands
     #[command(subcommand)]
     Migrate(MigrateCommand),
@@ -284,7 +300,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 20);
+        assert_eq!(shown, 31);
     }
 
     #[test]

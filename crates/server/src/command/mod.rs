@@ -2,6 +2,7 @@
 
 mod access;
 mod apply;
+mod audit;
 mod doctor;
 mod executions;
 mod input;
@@ -10,6 +11,7 @@ mod run;
 mod seed;
 mod source;
 mod up;
+mod waiting;
 
 use std::process::ExitCode;
 
@@ -43,8 +45,16 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             on(open()?, async |url| apply::run(url, &global, &files).await)
         }
         Command::Executions(command) => on(open_existing()?, async |url| executions::run(url, &global, command).await),
+        Command::Events(command) => on(open_existing()?, async |url| waiting::events(url, &global, command).await),
+        Command::Approvals(command) => {
+            on(open_existing()?, async |url| waiting::approvals(url, &global, command).await)
+        }
+        Command::Schedules(command) => {
+            on(open_existing()?, async |url| waiting::schedules(url, &global, command).await)
+        }
         Command::Users(command) => on(open()?, async |url| access::users(url, &global, command).await),
         Command::Keys(command) => on(open()?, async |url| access::keys(url, &global, command).await),
+        Command::Audit(command) => on(open_existing()?, async |url| audit::run(url, &global, command).await),
         Command::Migrate(command @ MigrateCommand::Up) => {
             on(open()?, async |url| migrate::run(url, &global, command).await)
         }

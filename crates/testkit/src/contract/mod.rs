@@ -32,6 +32,7 @@ mod scene;
 pub mod schedule;
 mod suite;
 pub mod unit_of_work;
+pub mod waiting;
 pub mod worker;
 
 use async_trait::async_trait;

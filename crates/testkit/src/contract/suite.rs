@@ -144,6 +144,14 @@ macro_rules! store_contract {
             a_cancel_survives_its_owner,
             what_has_ended_or_is_unknown_is_not_cancelled
         );
+        $crate::store_contract!(@rules $make; waiting;
+            an_approval_is_listed_until_it_is_over,
+            an_approval_concerns_its_owner_and_who_is_asked,
+            pages_of_approvals_cut_no_execution,
+            a_schedule_is_listed_as_it_stands,
+            a_search_finds_all_words_wherever_they_stand,
+            what_a_unit_of_work_tells_executions_happens_at_its_commit
+        );
         $crate::store_contract!(@rules $make; counter;
             metrics_equal_the_facts_and_count_each_once,
             what_did_not_complete_counts_as_failed,
@@ -183,6 +191,7 @@ mod tests {
             include_str!("event.rs"),
             include_str!("schedule.rs"),
             include_str!("cancel.rs"),
+            include_str!("waiting.rs"),
             include_str!("counter.rs"),
         ];
         let rules = files.iter().flat_map(|file| file.lines()).filter_map(|line| line.strip_prefix("pub async fn "));

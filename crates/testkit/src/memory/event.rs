@@ -10,7 +10,7 @@ use turbocat_domain::{
 };
 
 use super::{
-    MemoryStore,
+    MemoryStore, State,
     engine::{Engine, EventRow},
 };
 
@@ -19,25 +19,8 @@ const ENTITY: &str = "event";
 #[async_trait]
 impl EventQueries for MemoryStore {
     async fn publish(&self, event: &NewEvent) -> Result<u64> {
-        let (now, mut state) = (self.now(), self.state());
-        if state.engine.event_ids.contains(&event.id) {
-            return Err(RepositoryError::AlreadyExists { entity: ENTITY });
-        }
-        if !state.tables.users.contains(event.user_id) {
-            return Err(RepositoryError::BrokenReference { entity: ENTITY });
-        }
-        let row = EventRow {
-            id: event.id,
-            payload: event.payload.clone(),
-            target: event.target.clone(),
-            user_id: event.user_id,
-            received_at: now,
-        };
-        let concerned = state.engine.concerned_by(&event.name, &row);
-        state.engine.event_ids.insert(event.id);
-        state.engine.events.entry(event.name.clone()).or_default().push(row);
-        let woken = concerned.into_iter().filter(|id| state.engine.wake(*id, now)).count();
-        Ok(u64::try_from(woken).unwrap_or(u64::MAX))
+        let now = self.now();
+        self.state().publish(event, now)
     }
 
     async fn received<'a>(
@@ -56,7 +39,45 @@ impl EventQueries for MemoryStore {
     }
 }
 
+impl State {
+    /// Stores an event and wakes whom it concerns.
+    pub(super) fn publish(&mut self, event: &NewEvent, now: DateTime<Utc>) -> Result<u64> {
+        self.would_wake(event)?;
+        let row = EventRow::new(event, now);
+        let concerned = self.engine.concerned_by(&event.name, &row);
+        self.engine.event_ids.insert(event.id);
+        self.engine.events.entry(event.name.clone()).or_default().push(row);
+        let woken = concerned.into_iter().filter(|id| self.engine.wake(*id, now)).count();
+        Ok(u64::try_from(woken).unwrap_or(u64::MAX))
+    }
+
+    /// How many executions an event would wake, or why it would be refused.
+    pub(super) fn would_wake(&self, event: &NewEvent) -> Result<u64> {
+        if self.engine.event_ids.contains(&event.id) {
+            return Err(RepositoryError::AlreadyExists { entity: ENTITY });
+        }
+        if !self.tables.users.contains(event.user_id) {
+            return Err(RepositoryError::BrokenReference { entity: ENTITY });
+        }
+        let row = EventRow::new(event, DateTime::<Utc>::MIN_UTC);
+        let is_open =
+            |id: &ExecutionId| self.engine.executions.get(id).is_some_and(|row| !row.execution.status.is_terminal());
+        let woken = self.engine.concerned_by(&event.name, &row).iter().filter(|id| is_open(id)).count();
+        Ok(u64::try_from(woken).unwrap_or(u64::MAX))
+    }
+}
+
 impl EventRow {
+    fn new(event: &NewEvent, received_at: DateTime<Utc>) -> Self {
+        Self {
+            id: event.id,
+            payload: event.payload.clone(),
+            target: event.target.clone(),
+            user_id: event.user_id,
+            received_at,
+        }
+    }
+
     /// Whether it is for all executions of this user, or for this step of one.
     fn is_meant_for(&self, user: Option<UserId>, (id, path): (ExecutionId, &str)) -> bool {
         Some(self.user_id) == user

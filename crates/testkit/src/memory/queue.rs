@@ -81,15 +81,8 @@ impl ExecutionQueue for MemoryStore {
     }
 
     async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome> {
-        let (now, mut state) = (self.now(), self.state());
-        let Some(row) = state.engine.executions.get_mut(&id) else { return Ok(CancelOutcome::Unknown) };
-        if row.execution.status.is_terminal() {
-            return Ok(CancelOutcome::Ended);
-        }
-        row.execution.cancel_requested = true;
-        row.execution.updated_at = now;
-        state.engine.wake(id, now);
-        Ok(CancelOutcome::Requested)
+        let now = self.now();
+        Ok(self.state().request_cancel(id, now))
     }
 
     async fn next_due(&self) -> Result<NextDue> {
@@ -102,6 +95,26 @@ impl ExecutionQueue for MemoryStore {
 }
 
 impl State {
+    /// How a cancel stands, without asking for one.
+    pub(super) fn cancel_outcome(&self, id: ExecutionId) -> CancelOutcome {
+        match self.engine.executions.get(&id) {
+            None => CancelOutcome::Unknown,
+            Some(row) if row.execution.status.is_terminal() => CancelOutcome::Ended,
+            Some(_) => CancelOutcome::Requested,
+        }
+    }
+
+    /// Asks for a cancel.
+    pub(super) fn request_cancel(&mut self, id: ExecutionId, now: DateTime<Utc>) -> CancelOutcome {
+        let outcome = self.cancel_outcome(id);
+        if let (CancelOutcome::Requested, Some(row)) = (outcome, self.engine.executions.get_mut(&id)) {
+            row.execution.cancel_requested = true;
+            row.execution.updated_at = now;
+            self.engine.wake(id, now);
+        }
+        outcome
+    }
+
     /// The executions that are to be inserted: all that do not stand, by their ids or as children.
     fn missing(&self, executions: &[NewExecution]) -> Result<Vec<NewExecution>> {
         let (mut ids, mut children) = (BTreeSet::new(), BTreeSet::new());

@@ -8,9 +8,9 @@ use tokio::sync::OwnedMutexGuard;
 use turbocat_domain::{
     id::ExecutionId,
     port::{
-        AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
-        IdempotencyRepository, RepositoryError, Result, SessionRepository, Store, TemplateRepository, UnitOfWork,
-        UserRepository, WorkflowRepository,
+        AgentRepository, ApiKeyRepository, AuditLogRepository, Clock, DeploymentRepository, ExecutionRepository,
+        IdempotencyRepository, NewEvent, RepositoryError, Result, SessionRepository, Store, TemplateRepository,
+        UnitOfWork, UserRepository, WorkflowRepository,
     },
 };
 
@@ -25,6 +25,10 @@ pub(super) struct MemoryUnitOfWork {
     pub(super) view: Tables,
     /// The executions that it deletes.
     pub(super) deleted: BTreeSet<ExecutionId>,
+    /// The executions that it asks to be cancelled.
+    pub(super) cancelled: BTreeSet<ExecutionId>,
+    /// The events that it sends.
+    pub(super) sent: Vec<NewEvent>,
     seen: u64,
     /// The time of all that it does to schedules: what ends and begins in it goes on.
     pub(super) began_at: DateTime<Utc>,
@@ -41,6 +45,8 @@ impl Store for MemoryStore {
             shared: Arc::clone(&self.shared),
             view: state.tables.clone(),
             deleted: BTreeSet::new(),
+            cancelled: BTreeSet::new(),
+            sent: Vec::new(),
             seen: state.commits,
             began_at: self.now(),
             operations: Vec::new(),
@@ -152,6 +158,13 @@ impl UnitOfWork for MemoryUnitOfWork {
         if !self.operations.is_empty() {
             state.tables = replay(state.tables.clone(), &self.operations)?;
             state.commits += 1;
+        }
+        let now = self.shared.clock.now();
+        for event in &self.sent {
+            state.publish(event, now)?;
+        }
+        for id in &self.cancelled {
+            state.request_cancel(*id, now);
         }
         for id in &self.deleted {
             state.engine.delete(*id);

@@ -7,7 +7,7 @@ use turbocat_domain::{
     port::{AgentFilter, AgentQueries, Page, PageRequest, Result},
 };
 
-use super::{super::MemoryStore, has_tag, is_wanted};
+use super::{super::MemoryStore, has_tag, is_found, is_wanted};
 
 #[async_trait]
 impl AgentQueries for MemoryStore {
@@ -27,6 +27,7 @@ impl AgentQueries for MemoryStore {
                 && is_wanted(filter.kind.as_ref(), &agent.kind)
                 && is_wanted(filter.status.as_ref(), &agent.status)
                 && has_tag(filter.tag.as_ref(), &agent.tags)
+                && is_found(filter.search.as_ref(), (&agent.name, agent.description.as_deref(), &agent.tags))
         };
         Ok(self.tables().list(page, filter.with_deleted, is_listed))
     }

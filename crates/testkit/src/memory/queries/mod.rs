@@ -8,14 +8,16 @@ mod execution;
 mod session;
 mod template;
 mod user;
+mod waiting;
 mod workflow;
 
 use turbocat_domain::{
     port::{
-        AgentQueries, ApiKeyQueries, AuditLogQueries, DeploymentQueries, ExecutionQueries, Page, PageRequest, Queries,
-        RepositoryError, Result, SessionQueries, TemplateQueries, UserQueries, WorkflowQueries,
+        AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, DeploymentQueries, ExecutionQueries, Page,
+        PageRequest, Queries, RepositoryError, Result, ScheduleQueries, SessionQueries, TemplateQueries, UserQueries,
+        WorkflowQueries,
     },
-    value::Tag,
+    value::{Name, Search, Tag},
 };
 
 use super::{MemoryStore, page, row::Row, tables::Tables};
@@ -56,6 +58,14 @@ impl Queries for MemoryStore {
     fn audit_logs(&self) -> &dyn AuditLogQueries {
         self
     }
+
+    fn approvals(&self) -> &dyn ApprovalQueries {
+        self
+    }
+
+    fn schedules(&self) -> &dyn ScheduleQueries {
+        self
+    }
 }
 
 impl MemoryStore {
@@ -94,4 +104,11 @@ fn is_wanted<T: PartialEq>(wanted: Option<&T>, value: &T) -> bool {
 /// Whether the wanted tag, if there is one, is among these.
 fn has_tag(wanted: Option<&Tag>, tags: &[Tag]) -> bool {
     wanted.is_none_or(|wanted| tags.contains(wanted))
+}
+
+/// Whether what is looked for, if something is, is found in what something is called.
+fn is_found(search: Option<&Search>, (name, description, tags): (&Name, Option<&str>, &[Tag])) -> bool {
+    search.is_none_or(|search| {
+        search.finds([name.as_str()].into_iter().chain(description).chain(tags.iter().map(Tag::as_str)))
+    })
 }

@@ -8,7 +8,7 @@ use turbocat_domain::{
     value::SoftDelete,
 };
 
-use super::{super::MemoryStore, has_tag, is_wanted};
+use super::{super::MemoryStore, has_tag, is_found, is_wanted};
 
 #[async_trait]
 impl TemplateQueries for MemoryStore {
@@ -30,6 +30,7 @@ impl TemplateQueries for MemoryStore {
                 && (template.is_official || !filter.official_only)
                 && filter.visible_to.is_none_or(|user| template.is_public || template.user_id == Some(user))
                 && has_tag(filter.tag.as_ref(), &template.tags)
+                && is_found(filter.search.as_ref(), (&template.name, template.description.as_deref(), &template.tags))
         };
         Ok(self.tables().list(page, filter.with_deleted, is_listed))
     }

@@ -8,7 +8,7 @@ use turbocat_domain::{
     workflow_step::WorkflowStep,
 };
 
-use super::{super::MemoryStore, has_tag, is_wanted};
+use super::{super::MemoryStore, has_tag, is_found, is_wanted};
 
 #[async_trait]
 impl WorkflowQueries for MemoryStore {
@@ -31,6 +31,7 @@ impl WorkflowQueries for MemoryStore {
                 && filter.name.as_deref().is_none_or(|name| workflow.name.as_str() == name)
                 && is_wanted(filter.status.as_ref(), &workflow.status)
                 && has_tag(filter.tag.as_ref(), &workflow.tags)
+                && is_found(filter.search.as_ref(), (&workflow.name, workflow.description.as_deref(), &workflow.tags))
         };
         Ok(self.tables().list(page, filter.with_deleted, is_listed))
     }

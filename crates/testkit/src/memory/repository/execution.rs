@@ -3,13 +3,31 @@
 use async_trait::async_trait;
 use turbocat_domain::{
     id::ExecutionId,
-    port::{ExecutionRepository, Result},
+    port::{CancelOutcome, ExecutionRepository, NewEvent, Result},
 };
 
 use super::super::unit_of_work::MemoryUnitOfWork;
 
 #[async_trait]
 impl ExecutionRepository for MemoryUnitOfWork {
+    async fn send(&mut self, event: &NewEvent) -> Result<u64> {
+        self.settle(|uow| {
+            let woken = uow.shared.state().would_wake(event)?;
+            uow.sent.push(event.clone());
+            Ok(woken)
+        })
+    }
+
+    async fn request_cancel(&mut self, id: ExecutionId) -> Result<CancelOutcome> {
+        self.settle(|uow| {
+            let outcome = uow.shared.state().cancel_outcome(id);
+            if outcome == CancelOutcome::Requested {
+                uow.cancelled.insert(id);
+            }
+            Ok(outcome)
+        })
+    }
+
     async fn delete_ended(&mut self, ids: &[ExecutionId]) -> Result<u64> {
         self.settle(|uow| {
             let ended: Vec<ExecutionId> = {

@@ -1,0 +1,2 @@
+-- Where the chain of the audit log is said to end.
+SELECT seq, hash FROM audit_head
