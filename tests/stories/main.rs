@@ -23,5 +23,6 @@ mod outage;
 mod planted;
 mod run;
 mod schedules;
+mod secrets;
 mod turbocat;
 mod up;

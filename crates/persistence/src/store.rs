@@ -7,8 +7,8 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
 use turbocat_domain::port::{
     AgentQueries, AgentRepository, ApiKeyQueries, ApiKeyRepository, AuditLogQueries, AuditLogRepository,
     DeploymentQueries, DeploymentRepository, ExecutionQueries, ExecutionRepository, IdempotencyRepository, Queries,
-    RepositoryError, Result, SessionQueries, SessionRepository, Store, TemplateQueries, TemplateRepository, UnitOfWork,
-    UserQueries, UserRepository, WorkflowQueries, WorkflowRepository,
+    RepositoryError, Result, SecretQueries, SecretRepository, SessionQueries, SessionRepository, Store,
+    TemplateQueries, TemplateRepository, UnitOfWork, UserQueries, UserRepository, WorkflowQueries, WorkflowRepository,
 };
 
 use crate::{
@@ -80,6 +80,10 @@ impl UnitOfWork for Pg<DatabaseTransaction> {
     }
 
     fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {
+        self
+    }
+
+    fn secrets(&mut self) -> &mut dyn SecretRepository {
         self
     }
 
@@ -219,6 +223,10 @@ impl Queries for PgStore {
     }
 
     fn sessions(&self) -> &dyn SessionQueries {
+        &*self.pool
+    }
+
+    fn secrets(&self) -> &dyn SecretQueries {
         &*self.pool
     }
 

@@ -15,6 +15,8 @@ mod llm;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 mod support;

@@ -59,6 +59,7 @@ pub(crate) fn call(kind: AgentType, config: Value) -> AgentCall {
     let process = u128::from(std::process::id()) << 32;
     AgentCall {
         execution_id: ExecutionId::from_uuid(Uuid::from_u128(process + *executions)),
+        user_id: UserId::from_uuid(Uuid::nil()),
         path: "step".to_owned(),
         attempt: 1,
         agent: Arc::new(agent),

@@ -14,6 +14,7 @@ mod repository;
 mod runner;
 mod schedule;
 mod schema;
+mod secret;
 mod unit_of_work;
 mod worker;
 
@@ -45,6 +46,7 @@ pub use schedule::{
     ScheduledExecution,
 };
 pub use schema::{SchemaProblem, SchemaValidator};
+pub use secret::{CipherError, RevealedSecret, SecretCipher, SecretQueries, SecretRepository, SecretVault};
 pub use unit_of_work::{Store, UnitOfWork};
 pub use worker::{LeaseGrant, NewWorker, Renewal, Takeover, WorkerRepository};
 
@@ -65,6 +67,7 @@ pub use {
     runner::{MockAgentRunner, MockLogSink},
     schedule::MockScheduleRepository,
     schema::MockSchemaValidator,
+    secret::{MockSecretQueries, MockSecretRepository},
     unit_of_work::MockStore,
     worker::MockWorkerRepository,
 };

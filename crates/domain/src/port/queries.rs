@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{Page, PageRequest, Result, SessionQueries};
+use super::{Page, PageRequest, Result, SecretQueries, SessionQueries};
 use crate::{
     agent::{Agent, AgentStatus, AgentType},
     api_key::ApiKey,
@@ -248,6 +248,8 @@ pub trait Queries: Send + Sync {
     fn api_keys(&self) -> &dyn ApiKeyQueries;
     /// The sessions.
     fn sessions(&self) -> &dyn SessionQueries;
+    /// The secrets, sealed.
+    fn secrets(&self) -> &dyn SecretQueries;
     /// The audit log.
     fn audit_logs(&self) -> &dyn AuditLogQueries;
 }

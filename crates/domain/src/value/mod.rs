@@ -19,6 +19,7 @@ mod name;
 mod nearest;
 mod scope;
 mod secret_hash;
+mod secret_name;
 mod soft_delete;
 mod step_key;
 mod tag;
@@ -35,6 +36,7 @@ pub use self::{
     nearest::nearest,
     scope::{InvalidScope, Scope},
     secret_hash::SecretHash,
+    secret_name::{InvalidSecretName, SecretName},
     soft_delete::SoftDelete,
     step_key::{InvalidStepKey, StepKey},
     tag::{InvalidTag, Tag},

@@ -11,7 +11,7 @@ use turbocat_domain::{
         CommitOutcome, CounterRepository, DeploymentQueries, DueRequest, DueSchedules, EndedChild, EventQueries,
         ExecutionAcceptor, ExecutionMail, ExecutionQueries, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
         KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Queries, RateGrant, RateLimiter,
-        RateRequest, Renewal, Result, ScheduleRepository, SessionQueries, Store, StoredEvent, Takeover,
+        RateRequest, Renewal, Result, ScheduleRepository, SecretQueries, SessionQueries, Store, StoredEvent, Takeover,
         TemplateQueries, UnitOfWork, UserQueries, WorkerRepository, WorkflowQueries,
     },
     schedule::Verdict,
@@ -121,6 +121,9 @@ impl Queries for Fixture {
     }
     fn sessions(&self) -> &dyn SessionQueries {
         self.store.sessions()
+    }
+    fn secrets(&self) -> &dyn SecretQueries {
+        self.store.secrets()
     }
     fn audit_logs(&self) -> &dyn AuditLogQueries {
         self.store.audit_logs()

@@ -3,6 +3,7 @@
 mod access;
 mod executions;
 mod run;
+mod secrets;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ pub(crate) use self::{
     access::{KeyCreateArgs, KeysCommand, UserCreateArgs, UsersCommand},
     executions::{ExecutionsCommand, ListArgs, LogsArgs},
     run::RunArgs,
+    secrets::{SecretSetArgs, SecretsCommand},
 };
 
 /// Runs workflows that survive everything: crashes, restarts, deploys.
@@ -95,6 +97,9 @@ pub(crate) enum Command {
     /// Make, list and revoke API keys: what programs call the HTTP API with
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Set, list and delete secrets of agents, or put them under a new key
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Change the schema of the database, or say how it stands
     #[command(subcommand)]
     Migrate(MigrateCommand),
@@ -284,7 +289,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 20);
+        assert_eq!(shown, 25);
     }
 
     #[test]

@@ -9,8 +9,8 @@ use turbocat_domain::{
     id::ExecutionId,
     port::{
         AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
-        IdempotencyRepository, RepositoryError, Result, SessionRepository, Store, TemplateRepository, UnitOfWork,
-        UserRepository, WorkflowRepository,
+        IdempotencyRepository, RepositoryError, Result, SecretRepository, SessionRepository, Store, TemplateRepository,
+        UnitOfWork, UserRepository, WorkflowRepository,
     },
 };
 
@@ -137,6 +137,10 @@ impl UnitOfWork for MemoryUnitOfWork {
     }
 
     fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {
+        self
+    }
+
+    fn secrets(&mut self) -> &mut dyn SecretRepository {
         self
     }
 

@@ -5,6 +5,7 @@ mod api_key;
 mod audit_log;
 mod deployment;
 mod execution;
+mod secret;
 mod session;
 mod template;
 mod user;
@@ -13,7 +14,7 @@ mod workflow;
 use turbocat_domain::{
     port::{
         AgentQueries, ApiKeyQueries, AuditLogQueries, DeploymentQueries, ExecutionQueries, Page, PageRequest, Queries,
-        RepositoryError, Result, SessionQueries, TemplateQueries, UserQueries, WorkflowQueries,
+        RepositoryError, Result, SecretQueries, SessionQueries, TemplateQueries, UserQueries, WorkflowQueries,
     },
     value::Tag,
 };
@@ -50,6 +51,10 @@ impl Queries for MemoryStore {
     }
 
     fn sessions(&self) -> &dyn SessionQueries {
+        self
+    }
+
+    fn secrets(&self) -> &dyn SecretQueries {
         self
     }
 
