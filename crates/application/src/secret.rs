@@ -19,7 +19,7 @@ use turbocat_domain::{
 use crate::{
     Access, Actor, Error, Origin, Result,
     audit::{Audited, Changes},
-    library::missing,
+    library::{missing, named},
 };
 
 const SECRET: &str = "secret";
@@ -148,14 +148,28 @@ impl Access {
     ) -> Result<()> {
         actor.ensure(Permission::SecretsWrite)?;
         let owner = self.secret_owner(actor, owner).await?;
+        let found = self.find_secret(owner, name).await?.ok_or_else(|| missing(SECRET, name))?;
+        self.delete_found(actor, found, origin).await
+    }
+
+    /// Deletes a secret by its id, for good.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is none, or it is somebody else's.
+    pub async fn delete_secret_by_id(&self, actor: Actor, id: SecretId, origin: &Origin) -> Result<()> {
+        actor.ensure(Permission::SecretsWrite)?;
+        match self.use_cases().ports.queries.secrets().get(id).await {
+            Ok(found) if actor.sees(found.user_id) => self.delete_found(actor, found, origin).await,
+            Ok(_) => Err(missing(SECRET, id)),
+            Err(error) => Err(named(error, SECRET, id)),
+        }
+    }
+
+    async fn delete_found(&self, actor: Actor, found: StoredSecret, origin: &Origin) -> Result<()> {
         let use_cases = self.use_cases().on_behalf_of(origin);
-        let absent = || missing(SECRET, name);
-        let found = self.find_secret(owner, name).await?.ok_or_else(absent)?;
         let mut uow = use_cases.ports.store.begin().await?;
-        uow.secrets().delete(found.id).await.map_err(|error| match error {
-            RepositoryError::NotFound { .. } => absent(),
-            error => error.into(),
-        })?;
+        uow.secrets().delete(found.id).await.map_err(|error| named(error, SECRET, &found.name))?;
         let entry = Audited {
             user: Some(actor.id),
             action: "secret.deleted",
@@ -237,7 +251,7 @@ impl Access {
         }
         match self.use_cases().ports.queries.users().get(id).await {
             Ok(user) => Ok(user.id),
-            Err(error) => Err(crate::library::named(error, "user", id)),
+            Err(error) => Err(named(error, "user", id)),
         }
     }
 }

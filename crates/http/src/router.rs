@@ -80,6 +80,7 @@ fn api(state: State) -> Api {
     let api = route::execution_events::routes(api);
     let api = route::session::routes(api);
     let api = route::key::routes(api);
+    let api = route::secret::routes(api);
     route::user::routes(api)
 }
 

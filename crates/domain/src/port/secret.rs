@@ -29,6 +29,8 @@ pub trait SecretRepository: Send {
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait SecretQueries: Send + Sync {
+    /// The secret; `NotFound` if there is none.
+    async fn get(&self, id: SecretId) -> Result<StoredSecret>;
     /// The secrets of an owner that have these names; names of which there is none are left out.
     async fn find<'a>(&self, owner: UserId, names: &'a [String]) -> Result<Vec<StoredSecret>>;
     /// The secrets of an owner by name, at most so many, after this name.

@@ -3,6 +3,7 @@
 mod agent;
 mod execution;
 mod key;
+mod secret;
 mod user;
 mod workflow;
 
@@ -10,6 +11,7 @@ pub(crate) use self::{
     agent::AgentView,
     execution::{ExecutionView, LogView, StepView},
     key::{IssuedKeyView, KeyView},
+    secret::SecretView,
     user::{SessionView, UserView},
     workflow::{WorkflowStepView, WorkflowView},
 };

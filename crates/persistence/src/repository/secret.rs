@@ -78,6 +78,10 @@ async fn reseal(conn: &impl ConnectionTrait, id: SecretId, (seen, sealed): (&Sea
 
 #[async_trait]
 impl<C: ConnectionTrait + Send> SecretQueries for Pg<C> {
+    async fn get(&self, id: SecretId) -> Result<StoredSecret> {
+        found(Entity::find_by_id(id.as_uuid()).one(&self.conn).await.about(ENTITY)?, ENTITY)?.try_into()
+    }
+
     async fn find<'a>(&self, owner: UserId, names: &'a [String]) -> Result<Vec<StoredSecret>> {
         let query = Entity::find()
             .filter(Column::UserId.eq(owner.as_uuid()))

@@ -31,6 +31,7 @@ pub async fn a_secret_is_set_and_set_again_and_deleted(store: &dyn ContractStore
     let wanted = ["TOKEN".to_owned(), "MISSING".to_owned()];
     let read = store.secrets().find(scene.user.id, &wanted).await.unwrap();
     assert_eq!(read, [StoredSecret { id: first.id, created_at: first.created_at, ..second }]);
+    assert_eq!(store.secrets().get(first.id).await.unwrap(), read[0]);
     assert_eq!(store.secrets().find(other.id, &wanted).await.unwrap(), [foreign]);
     assert_eq!(store.secrets().find(other.id, &[]).await.unwrap(), []);
     let orphan = a_secret(&scene, scene.nobody(UserId::from_uuid), "TOKEN");
@@ -38,6 +39,7 @@ pub async fn a_secret_is_set_and_set_again_and_deleted(store: &dyn ContractStore
 
     delete(store, first.id).await.unwrap();
     assert_eq!(store.secrets().find(scene.user.id, &wanted).await.unwrap(), []);
+    assert!(matches!(store.secrets().get(first.id).await, Err(RepositoryError::NotFound { .. })));
     assert!(matches!(delete(store, first.id).await, Err(RepositoryError::NotFound { .. })));
     assert_eq!(store.secrets().find(other.id, &wanted).await.unwrap().len(), 1, "that of another stays");
 }

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use turbocat_domain::{
-    id::UserId,
-    port::{Result, SecretQueries},
+    id::{SecretId, UserId},
+    port::{RepositoryError, Result, SecretQueries},
     secret::StoredSecret,
 };
 
@@ -11,6 +11,11 @@ use super::super::MemoryStore;
 
 #[async_trait]
 impl SecretQueries for MemoryStore {
+    async fn get(&self, id: SecretId) -> Result<StoredSecret> {
+        let found = self.tables().secrets.get(&id).cloned();
+        found.ok_or(RepositoryError::NotFound { entity: "secret" })
+    }
+
     async fn find<'a>(&self, owner: UserId, names: &'a [String]) -> Result<Vec<StoredSecret>> {
         Ok(self
             .secrets_where(|secret| secret.user_id == owner && names.iter().any(|name| name == secret.name.as_str())))
