@@ -24,5 +24,6 @@ mod outage;
 mod planted;
 mod run;
 mod schedules;
+mod secrets;
 mod turbocat;
 mod up;

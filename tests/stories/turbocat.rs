@@ -93,6 +93,7 @@ impl Answer {
 /// The binary, with the options that its commands get.
 pub(crate) struct Turbocat {
     options: Vec<String>,
+    variables: Vec<(&'static str, String)>,
     /// Dropped with the story.
     database: Option<TestDatabase>,
 }
@@ -110,18 +111,39 @@ impl Turbocat {
 
     fn on(database: TestDatabase) -> Self {
         let url = format!("--database-url={}", database.url());
-        Self { options: vec![url, "--allow-unsafe-database".to_owned()], database: Some(database) }
+        Self {
+            options: vec![url, "--allow-unsafe-database".to_owned()],
+            variables: Vec::new(),
+            database: Some(database),
+        }
     }
 
     /// With these options, and no database of the story's.
     pub(crate) fn with_options(options: &[String]) -> Self {
-        Self { options: options.to_vec(), database: None }
+        Self { options: options.to_vec(), variables: Vec::new(), database: None }
     }
 
     /// The same without leave to use an unsafe database.
     pub(crate) fn careful(&self) -> Self {
         let options = self.options.iter().filter(|option| *option != "--allow-unsafe-database").cloned();
-        Self { options: options.collect(), database: None }
+        Self { options: options.collect(), variables: self.variables.clone(), database: None }
+    }
+
+    /// With one more option.
+    pub(crate) fn with_option(mut self, option: String) -> Self {
+        self.options.push(option);
+        self
+    }
+
+    /// With a variable in the environment of its commands.
+    pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    /// All rows of all tables, as text.
+    pub(crate) async fn dump(&self) -> String {
+        self.database.as_ref().expect("a database of the story's").dump().await.unwrap()
     }
 
     /// Runs a statement behind the binary's back: for a time that no story can wait for.
@@ -135,6 +157,7 @@ impl Turbocat {
         let mut command = Command::new(env!("CARGO_BIN_EXE_turbocat"));
         let kept = ["PATH", "HOME", "TMPDIR", "TURBOCAT_PG_BIN"];
         command.env_clear().envs(kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.args(arguments).args(&self.options).current_dir(root()).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -36,6 +36,7 @@ fn call(kind: AgentType, config: Value) -> Result<AgentCall, Box<dyn Error>> {
     let new = NewAgent { id: AgentId::from_uuid(id(1)), user_id: UserId::from_uuid(id(2)), name, kind };
     Ok(AgentCall {
         execution_id: ExecutionId::from_uuid(id(3)),
+        user_id: UserId::from_uuid(id(2)),
         path: "step".to_owned(),
         attempt: 1,
         agent: Arc::new(Agent { config, ..Agent::new(new, DateTime::UNIX_EPOCH) }),

@@ -1,13 +1,13 @@
 //! Runs agents of every type: the adapter of the domain's port.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{borrow::Cow, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::Value;
 use turbocat_domain::{
     agent::AgentType,
     limits,
-    port::{AgentCall, AgentRunner, LogSink},
+    port::{AgentCall, AgentRunner, LogSink, SecretVault},
     problem::Problems,
     step_run::StepError,
 };
@@ -20,7 +20,7 @@ use crate::{
     host::{Budget, ChildHost, HostOptions, Job},
     llm::{self, LlmConfig, Models, Surroundings},
     redaction::Redactor,
-    secret::Secrets,
+    secret::{self, NamedSecret, Secret, Secrets},
     validate_config,
 };
 
@@ -67,6 +67,11 @@ pub struct Agents {
     egress: EgressClient,
     models: Models,
     secrets: Secrets,
+    /// The secrets of users.
+    vault: Option<Arc<dyn SecretVault>>,
+    /// The key of the operator's model, which is kept out of everything like a secret.
+    model_key: Option<Secret>,
+    /// Of calls for which no secret is opened.
     redactor: Arc<Redactor>,
 }
 
@@ -79,6 +84,7 @@ impl Agents {
     pub fn new(config: AgentsConfig) -> Result<Self, AgentsError> {
         let known = config.secrets.values().map(|secret| &secret.value).chain(&config.llm.api_key);
         let redactor = Arc::new(Redactor::of(known));
+        let model_key = config.llm.api_key.clone();
         let models = Models::new(config.llm, &config.egress)?;
         let host = HostOptions {
             program: config.child_program,
@@ -91,8 +97,16 @@ impl Agents {
             egress: EgressClient::new(config.egress).map_err(AgentsError::Http)?,
             models,
             secrets: config.secrets,
+            vault: None,
+            model_key,
             redactor,
         })
+    }
+
+    /// With the secrets of users besides those of the operator.
+    #[must_use]
+    pub fn with_vault(self, vault: Arc<dyn SecretVault>) -> Self {
+        Self { vault: Some(vault), ..self }
     }
 
     /// Checks the configuration of an agent that is to be published: its form, and that its program can be parsed,
@@ -124,13 +138,22 @@ impl Agents {
         code::Interpreters { children: &self.children, python: &self.python }
     }
 
-    async fn dispatch(&self, call: &AgentCall, log: &dyn LogSink) -> Result<Value, StepError> {
+    /// The secrets that a call names and that the owner of its execution has, opened for it.
+    async fn open_secrets(&self, call: &AgentCall) -> Result<Secrets, StepError> {
+        let names = secret::names(call)?;
+        let Some(vault) = self.vault.as_ref().filter(|_| !names.is_empty()) else { return Ok(Secrets::new()) };
+        let names: Vec<String> = names.into_iter().collect();
+        let opened = vault.reveal(call.user_id, &names).await?.into_iter();
+        Ok(opened.map(|one| (one.name, NamedSecret { value: Secret::new(one.value), hosts: one.hosts })).collect())
+    }
+
+    async fn dispatch(&self, call: &AgentCall, secrets: &Secrets, log: &dyn LogSink) -> Result<Value, StepError> {
         match call.agent.kind {
-            AgentType::Code => code::run(call, self.interpreters(), log).await,
+            AgentType::Code => code::run(call, secrets, self.interpreters(), log).await,
             AgentType::Data => data::run(call, &self.children, log).await,
-            AgentType::Api => api::run(call, &self.egress, &self.secrets).await,
+            AgentType::Api => api::run(call, &self.egress, secrets).await,
             AgentType::Llm => {
-                let (models, egress, secrets) = (&self.models, &self.egress, &self.secrets);
+                let (models, egress) = (&self.models, &self.egress);
                 llm::run(call, Surroundings { models, egress, secrets }).await
             }
             AgentType::Workflow => Err(StepError::permanent(
@@ -145,8 +168,22 @@ impl Agents {
 impl AgentRunner for Agents {
     async fn run(&self, mut call: AgentCall, log: Arc<dyn LogSink>) -> Result<Value, StepError> {
         call.inputs = merge(&call.agent.parameters, call.inputs);
-        let log = self.redactor.log(log);
-        self.redactor.outcome(self.dispatch(&call, &*log).await)
+        let own = self.open_secrets(&call).await?;
+        let redactor = if own.is_empty() {
+            Arc::clone(&self.redactor)
+        } else {
+            let named = self.secrets.values().chain(own.values()).map(|secret| &secret.value);
+            Arc::new(Redactor::of(named.chain(&self.model_key)))
+        };
+        let log = redactor.log(log);
+        // A code agent is given nothing of the operator's: it could hand it to anybody.
+        let secrets = match (call.agent.kind, own.is_empty()) {
+            (AgentType::Code, _) => Cow::Owned(own),
+            (_, true) => Cow::Borrowed(&self.secrets),
+            // The user's own stands before the operator's of the same name.
+            (_, false) => Cow::Owned(self.secrets.clone().into_iter().chain(own).collect()),
+        };
+        redactor.outcome(self.dispatch(&call, &secrets, &*log).await)
     }
 }
 

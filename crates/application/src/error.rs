@@ -4,7 +4,7 @@ use std::fmt;
 
 use turbocat_domain::{
     permission::Permission,
-    port::{RepositoryError, SchemaProblem},
+    port::{CipherError, RepositoryError, SchemaProblem},
     problem::Problems,
 };
 
@@ -76,6 +76,9 @@ pub enum Error {
     /// The password could not be hashed.
     #[error(transparent)]
     Password(#[from] PasswordError),
+    /// A secret could not be sealed or opened.
+    #[error(transparent)]
+    Cipher(#[from] CipherError),
     /// The storage failed.
     #[error("the database did not do what it was asked")]
     Storage(#[from] RepositoryError),

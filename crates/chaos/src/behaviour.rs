@@ -164,6 +164,7 @@ mod tests {
         let owner = a_user(&ids);
         let call = AgentCall {
             execution_id: ExecutionId::from_uuid(ids.next()),
+            user_id: owner.id,
             path: "s1".to_owned(),
             attempt,
             agent: Arc::new(an_agent(&ids, owner.id, AgentType::Code)),

@@ -118,6 +118,10 @@ typed_id!(
     /// Identifies an event that executions may wait for.
     EventId, "evt"
 );
+typed_id!(
+    /// Identifies a secret of a user.
+    SecretId, "sec"
+);
 
 #[cfg(test)]
 mod tests {

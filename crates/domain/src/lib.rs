@@ -22,6 +22,7 @@ pub mod port;
 pub mod problem;
 pub mod run;
 pub mod schedule;
+pub mod secret;
 pub mod session;
 pub mod step_run;
 pub mod template;

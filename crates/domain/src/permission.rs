@@ -44,6 +44,10 @@ text_enum! {
         KeysWrite = "keys:write",
         /// Look at schedules.
         SchedulesRead = "schedules:read",
+        /// Look at the names of secrets; nobody sees a value.
+        SecretsRead = "secrets:read",
+        /// Set and delete secrets.
+        SecretsWrite = "secrets:write",
         /// Look at templates.
         TemplatesRead = "templates:read",
         /// Make, change, rate and delete templates.
@@ -71,7 +75,7 @@ pub enum Reach {
 }
 
 /// The table: for each permission the reach of an administrator, a user and an agent.
-const TABLE: [(Permission, [Reach; 3]); 21] = {
+const TABLE: [(Permission, [Reach; 3]); 23] = {
     use Reach::{All, Nothing, Own};
     [
         (Permission::AccountRead, [Own, Own, Own]),
@@ -89,6 +93,8 @@ const TABLE: [(Permission, [Reach; 3]); 21] = {
         (Permission::KeysRead, [All, Own, Nothing]),
         (Permission::KeysWrite, [All, Own, Nothing]),
         (Permission::SchedulesRead, [All, Own, Own]),
+        (Permission::SecretsRead, [All, Own, Nothing]),
+        (Permission::SecretsWrite, [All, Own, Nothing]),
         (Permission::TemplatesRead, [All, Own, Own]),
         (Permission::TemplatesWrite, [All, Own, Nothing]),
         (Permission::UsersRead, [All, Nothing, Nothing]),

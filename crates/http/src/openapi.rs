@@ -46,6 +46,7 @@ struct ProblemView {
         (name = "executions", description = "Starting, following and cancelling"),
         (name = "sessions", description = "Logging in with a password, and who one is"),
         (name = "api-keys", description = "What programs call with"),
+        (name = "secrets", description = "What agents show to other sides"),
         (name = "users", description = "Accounts, for administrators"),
         (name = "events", description = "What executions wait for"),
         (name = "approvals", description = "Decisions that executions wait for"),

@@ -30,7 +30,7 @@ impl From<Error> for Problem {
             Error::IdempotencyConflict => Self::new(ProblemCode::IdempotencyConflict)
                 .with_detail("send the same body again, or choose another key for another request"),
             Error::Storage(error) => storage(error),
-            Error::Corrupt { .. } | Error::Password(_) | Error::NoRandomness(_) => internal(&error),
+            Error::Corrupt { .. } | Error::Password(_) | Error::NoRandomness(_) | Error::Cipher(_) => internal(&error),
         }
     }
 }

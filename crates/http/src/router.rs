@@ -81,6 +81,7 @@ fn api(state: State) -> Api {
     let api = route::execution_events::routes(api);
     let api = route::session::routes(api);
     let api = route::key::routes(api);
+    let api = route::secret::routes(api);
     let api = route::user::routes(api);
     let api = route::audit_log::routes(api);
     route::waiting::routes(api)

@@ -7,8 +7,9 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
 use turbocat_domain::port::{
     AgentQueries, AgentRepository, ApiKeyQueries, ApiKeyRepository, ApprovalQueries, AuditLogQueries,
     AuditLogRepository, DeploymentQueries, DeploymentRepository, ExecutionQueries, ExecutionRepository,
-    IdempotencyRepository, Queries, RepositoryError, Result, ScheduleQueries, SessionQueries, SessionRepository, Store,
-    TemplateQueries, TemplateRepository, UnitOfWork, UserQueries, UserRepository, WorkflowQueries, WorkflowRepository,
+    IdempotencyRepository, Queries, RepositoryError, Result, ScheduleQueries, SecretQueries, SecretRepository,
+    SessionQueries, SessionRepository, Store, TemplateQueries, TemplateRepository, UnitOfWork, UserQueries,
+    UserRepository, WorkflowQueries, WorkflowRepository,
 };
 
 use crate::{
@@ -80,6 +81,10 @@ impl UnitOfWork for Pg<DatabaseTransaction> {
     }
 
     fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {
+        self
+    }
+
+    fn secrets(&mut self) -> &mut dyn SecretRepository {
         self
     }
 
@@ -219,6 +224,10 @@ impl Queries for PgStore {
     }
 
     fn sessions(&self) -> &dyn SessionQueries {
+        &*self.pool
+    }
+
+    fn secrets(&self) -> &dyn SecretQueries {
         &*self.pool
     }
 

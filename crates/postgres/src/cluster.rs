@@ -44,14 +44,22 @@ impl ClusterOptions {
     ///
     /// [`ClusterError::NoDataHome`] if the environment names no such folder.
     pub fn of_user(installation: Installation) -> Result<Self, ClusterError> {
-        let root = if sys::effective_uid() == 0 {
-            PathBuf::from("/var/lib/turbocat/pg")
-        } else {
-            let given = env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-            let usual = || env::home_dir().filter(|path| path.is_absolute()).map(|home| home.join(".local/share"));
-            given.or_else(usual).ok_or(ClusterError::NoDataHome)?.join("turbocat/pg")
-        };
+        let root = Self::data_home()?.join("pg");
         Ok(Self { root, installation, durable: true, linger: Duration::from_secs(2) })
+    }
+
+    /// The folder of all that Turbocat keeps for this user, unless another is named.
+    ///
+    /// # Errors
+    ///
+    /// [`ClusterError::NoDataHome`] if the environment names none.
+    pub fn data_home() -> Result<PathBuf, ClusterError> {
+        if sys::effective_uid() == 0 {
+            return Ok(PathBuf::from("/var/lib/turbocat"));
+        }
+        let given = env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let usual = || env::home_dir().filter(|path| path.is_absolute()).map(|home| home.join(".local/share"));
+        Ok(given.or_else(usual).ok_or(ClusterError::NoDataHome)?.join("turbocat"))
     }
 
     /// A cluster whose data may be lost, shared by all processes of this user that give the same key: for tests.

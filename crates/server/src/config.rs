@@ -4,6 +4,9 @@ use std::{env, path::PathBuf};
 
 use anyhow::Context;
 use turbocat_agents::{AgentsConfig, EgressPolicy, LlmConfig, NamedSecret, Secret, Secrets};
+use turbocat_postgres::ClusterOptions;
+
+use crate::{adapter::KeySource, args::GlobalArgs};
 
 /// The most child processes at once: each is bounded by its own limits, together they are bounded by this.
 const CHILDREN_MAX: usize = 16;
@@ -39,6 +42,22 @@ fn sandbox_floor() -> Vec<String> {
     let named = variable("TURBOCAT_SANDBOX_FLOOR");
     let floor = named.as_deref().unwrap_or(SANDBOX_FLOOR).split(',').map(str::trim);
     floor.filter(|layer| !layer.is_empty()).map(str::to_owned).collect()
+}
+
+/// Where the keys of the secrets of users are.
+///
+/// # Errors
+///
+/// If no key and no data folder is named and the environment names none either.
+pub(crate) fn secret_keys(global: &GlobalArgs) -> anyhow::Result<KeySource> {
+    if let Some(keys) = variable("TURBOCAT_SECRETS_KEY") {
+        return Ok(KeySource::Given(keys));
+    }
+    let folder = match global.data_dir.as_ref().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => std::path::absolute(folder)?,
+        None => ClusterOptions::data_home()?,
+    };
+    Ok(KeySource::File(folder.join("secrets.key")))
 }
 
 /// The language model that the operator provides, by the names that its own clients use.

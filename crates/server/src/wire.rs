@@ -6,13 +6,14 @@ use anyhow::Context;
 use tokio::time::{self, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 use turbocat_agents::Agents;
-use turbocat_application::{Access, AccessPorts, Ports, UseCases};
+use turbocat_application::{Access, AccessPorts, Ports, StoredSecrets, UseCases};
+use turbocat_domain::port::SecretCipher;
 use turbocat_engine::{Engine, EngineHandle, EngineOptions};
 use turbocat_persistence::{ConnectOptions, PgStore};
 use turbocat_schema::JsonSchemas;
 
 use crate::{
-    adapter::{AgentConfigs, BlockingPasswords, SystemClock, SystemSecrets, UuidV7},
+    adapter::{AgentConfigs, BlockingPasswords, KeyRing, SystemClock, SystemSecrets, UuidV7},
     args::GlobalArgs,
     config, database,
 };
@@ -40,11 +41,13 @@ impl App {
     /// # Errors
     ///
     /// If the database cannot be reached, or its schema is not that of this binary.
-    pub(crate) async fn connect(url: &str) -> anyhow::Result<Self> {
+    pub(crate) async fn connect(url: &str, global: &GlobalArgs) -> anyhow::Result<Self> {
         turbocat_migration::ensure_current(url).await?;
         let store = PgStore::connect(&ConnectOptions::new(url)).await.context("the database cannot be reached")?;
         let schemas = Arc::new(JsonSchemas::default());
-        let agents = Arc::new(Agents::new(config::agents()?)?);
+        let cipher: Arc<dyn SecretCipher> = Arc::new(KeyRing::new(config::secret_keys(global)?));
+        let vault = StoredSecrets::new(Arc::new(store.clone()), Arc::clone(&cipher));
+        let agents = Arc::new(Agents::new(config::agents()?)?.with_vault(Arc::new(vault)));
         let use_cases = UseCases::new(Ports {
             store: Arc::new(store.clone()),
             queries: Arc::new(store.clone()),
@@ -61,6 +64,7 @@ impl App {
                 ledger: Arc::new(store.clone()),
                 passwords: Arc::new(BlockingPasswords::default()),
                 secrets: Arc::new(SystemSecrets),
+                cipher,
             },
         );
         Ok(Self { store, use_cases, access, schemas, agents })
@@ -75,7 +79,7 @@ impl App {
         for name in turbocat_migration::up(url).await? {
             tracing::info!(name, "migrated");
         }
-        let app = Self::connect(url).await?;
+        let app = Self::connect(url, global).await?;
         database::ensure_safe(&app.store.settings().await?, global)?;
         Ok(app)
     }

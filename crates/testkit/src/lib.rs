@@ -2,6 +2,7 @@
 //! must pass, faults on purpose, a clock and identifiers that are the same at every run, and builders.
 
 pub mod builder;
+pub mod cipher;
 pub mod clock;
 pub mod contract;
 pub mod faulty;

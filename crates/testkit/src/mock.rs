@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use turbocat_domain::port::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
     IdempotencyRepository, MockAgentRepository, MockApiKeyRepository, MockAuditLogRepository, MockDeploymentRepository,
-    MockExecutionRepository, MockIdempotencyRepository, MockSessionRepository, MockStore, MockTemplateRepository,
-    MockUserRepository, MockWorkflowRepository, Result, SessionRepository, TemplateRepository, UnitOfWork,
-    UserRepository, WorkflowRepository,
+    MockExecutionRepository, MockIdempotencyRepository, MockSecretRepository, MockSessionRepository, MockStore,
+    MockTemplateRepository, MockUserRepository, MockWorkflowRepository, Result, SecretRepository, SessionRepository,
+    TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
 };
 
 /// A unit of work over mocks: expect calls on its fields, and look at `committed` afterwards.
@@ -38,6 +38,8 @@ pub struct MockUnitOfWork {
     pub sessions: MockSessionRepository,
     /// The requests that may be sent again.
     pub idempotency: MockIdempotencyRepository,
+    /// The secrets.
+    pub secrets: MockSecretRepository,
     /// The audit log.
     pub audit_logs: MockAuditLogRepository,
     /// Whether it was committed. Keep a clone: the unit of work is used up by its commit.
@@ -90,6 +92,10 @@ impl UnitOfWork for MockUnitOfWork {
 
     fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {
         &mut self.idempotency
+    }
+
+    fn secrets(&mut self) -> &mut dyn SecretRepository {
+        &mut self.secrets
     }
 
     fn audit_logs(&mut self) -> &mut dyn AuditLogRepository {

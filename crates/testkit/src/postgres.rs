@@ -97,6 +97,21 @@ impl TestDatabase {
         Ok(connection.close().await?)
     }
 
+    /// All rows of all tables, as text: for what must not be in any of them.
+    ///
+    /// # Errors
+    ///
+    /// What the server says.
+    pub async fn dump(&self) -> Result<String, TestDatabaseError> {
+        let mut connection = PgConnection::connect(self.url()).await?;
+        let tables = "SELECT string_agg(format('SELECT %L || t::text AS row FROM public.%I t', relname, relname), \
+                      ' UNION ALL ') FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'";
+        let rows: String = sqlx::query_scalar(tables).fetch_one(&mut connection).await?;
+        let rows: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(rows)).fetch_all(&mut connection).await?;
+        connection.close().await?;
+        Ok(rows.join("\n"))
+    }
+
     /// The address of the database.
     #[must_use]
     pub fn url(&self) -> &str {

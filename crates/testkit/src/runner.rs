@@ -197,6 +197,7 @@ mod tests {
         let owner = a_user(&ids);
         AgentCall {
             execution_id: ExecutionId::from_uuid(ids.next()),
+            user_id: owner.id,
             path: path.to_owned(),
             attempt: 1,
             agent: Arc::new(an_agent(&ids, owner.id, AgentType::Code)),

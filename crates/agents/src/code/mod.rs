@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A program in JavaScript is a module whose default export, or else whose function `main`, gets the inputs and the
-//! context (`execution_id`, `path`, `attempt`, `idempotency_key`, `agent`); one in Python defines `main`. What it
+//! context (`execution_id`, `path`, `attempt`, `idempotency_key`, `agent`, `secrets`); one in Python defines `main`. What it
 //! returns, or what the promise that it returns comes to, is the answer, as JSON. What it prints is lines of the
 //! execution's log.
 
@@ -15,13 +15,14 @@ pub(crate) mod javascript;
 mod python;
 
 use serde_json::{
-    Value, json,
+    Map, Value, json,
     value::{RawValue, to_raw_value},
 };
 use turbocat_domain::{
     port::{AgentCall, LogSink},
     problem::{Problem, Problems},
     step_run::StepError,
+    value::SecretName,
 };
 
 pub(crate) use self::python::Python;
@@ -30,10 +31,14 @@ use crate::{
     child::{JavascriptCall, PythonCall, Task},
     config::Reader,
     host::ChildHost,
+    secret::{self, Secrets},
 };
 
 /// The longest program, in bytes.
 const SOURCE_BYTES_MAX: usize = 256 << 10;
+
+/// The most secrets that a program is given.
+const SECRETS_MAX: usize = 20;
 
 /// What a program is written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +52,8 @@ enum Language {
 pub(crate) struct Config {
     language: Language,
     source: String,
+    /// The secrets that the program is given.
+    pub(crate) secrets: Vec<String>,
 }
 
 impl Config {
@@ -70,8 +77,27 @@ impl Config {
                 reader.problem("source", "holds a NUL character");
             }
         }
-        reader.finish(language.zip(source).map(|(language, source)| Self { language, source }))
+        let secrets = read_secrets(&mut reader);
+        reader.finish(language.zip(source).map(|(language, source)| Self { language, source, secrets }))
     }
+}
+
+/// The names of secrets, each once.
+fn read_secrets(reader: &mut Reader<'_>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let Some(value) = reader.value("secrets") else { return names };
+    let Some(items) = value.as_array().filter(|items| items.len() <= SECRETS_MAX) else {
+        reader.problem("secrets", format!("must be a list of at most {SECRETS_MAX} names of secrets"));
+        return names;
+    };
+    for item in items {
+        match SecretName::parse(item.as_str().unwrap_or_default()) {
+            Ok(name) if !names.iter().any(|other| other == name.as_str()) => names.push(name.into()),
+            Ok(_) => {}
+            Err(error) => reader.problem("secrets", error.to_string()),
+        }
+    }
+    names
 }
 
 /// What runs programs.
@@ -82,14 +108,25 @@ pub(crate) struct Interpreters<'a> {
 }
 
 /// Runs one attempt.
-pub(crate) async fn run(call: &AgentCall, with: Interpreters<'_>, log: &dyn LogSink) -> Result<Value, StepError> {
+pub(crate) async fn run(
+    call: &AgentCall,
+    secrets: &Secrets,
+    with: Interpreters<'_>,
+    log: &dyn LogSink,
+) -> Result<Value, StepError> {
     let config = Config::read(&call.agent.config).map_err(|problems| invalid_config(&problems))?;
+    let mut given = Map::new();
+    for name in &config.secrets {
+        let secret = secrets.get(name).ok_or_else(|| secret::unknown(name))?;
+        given.insert(name.clone(), Value::from(secret.value.expose()));
+    }
     let context = json!({
         "execution_id": call.execution_id.as_uuid(),
         "path": call.path,
         "attempt": call.attempt,
         "idempotency_key": call.idempotency_key(),
         "agent": call.agent.name.as_str(),
+        "secrets": given,
     });
     let raw = |value| to_raw_value(value).map_err(|error| StepError::permanent("invalid_input", error.to_string()));
     let (source, inputs, context) = (config.source, raw(&call.inputs)?, raw(&context)?);
@@ -105,7 +142,7 @@ pub(crate) async fn run(call: &AgentCall, with: Interpreters<'_>, log: &dyn LogS
 
 /// Parses the program.
 pub(crate) async fn check(config: &Value, with: Interpreters<'_>) -> Result<(), Problems> {
-    let Config { language, source } = Config::read(config)?;
+    let Config { language, source, .. } = Config::read(config)?;
     let task = match language {
         Language::Javascript => Task::CheckJavascript { source },
         Language::Python => {

@@ -64,6 +64,7 @@ pub(crate) fn call(kind: AgentType, config: Value) -> AgentCall {
     let process = u128::from(std::process::id()) << 32;
     AgentCall {
         execution_id: ExecutionId::from_uuid(Uuid::from_u128(process + *executions)),
+        user_id: UserId::from_uuid(Uuid::nil()),
         // Short and its own: the end of it is what the list of processes shows.
         path: format!("s{:x}.{:x}", std::process::id(), *executions),
         attempt: 1,

@@ -19,7 +19,7 @@ mod token;
 use std::sync::Arc;
 
 use turbocat_domain::{
-    port::{AccessLedger, RateLimiter},
+    port::{AccessLedger, RateLimiter, SecretCipher},
     value::SecretHash,
 };
 
@@ -46,6 +46,8 @@ pub struct AccessPorts {
     pub passwords: Arc<dyn Passwords>,
     /// Randomness for keys and tokens.
     pub secrets: Arc<dyn SecretSource>,
+    /// Seals the secrets of users.
+    pub cipher: Arc<dyn SecretCipher>,
 }
 
 /// Who asks. Clones share what they remember.
@@ -74,6 +76,11 @@ impl Access {
     /// The use cases that it stands on.
     pub(crate) const fn use_cases(&self) -> &UseCases {
         &self.use_cases
+    }
+
+    /// Seals and opens secrets.
+    pub(crate) fn cipher(&self) -> &dyn SecretCipher {
+        self.ports.cipher.as_ref()
     }
 
     /// Forgets to whom credentials belong: something was changed here, and is to be effective here at once.

@@ -46,6 +46,7 @@ impl Gate {
                     ledger: Arc::new(world.store.clone()),
                     passwords: Arc::clone(&passwords) as _,
                     secrets: Arc::new(Counting::default()),
+                    cipher: Arc::new(turbocat_testkit::cipher::PlainCipher::default()),
                 },
             )
         };

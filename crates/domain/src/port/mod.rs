@@ -14,6 +14,7 @@ mod repository;
 mod runner;
 mod schedule;
 mod schema;
+mod secret;
 mod unit_of_work;
 mod waiting;
 mod worker;
@@ -46,6 +47,7 @@ pub use schedule::{
     ScheduledExecution,
 };
 pub use schema::{SchemaProblem, SchemaValidator};
+pub use secret::{CipherError, RevealedSecret, SecretCipher, SecretQueries, SecretRepository, SecretVault};
 pub use unit_of_work::{Store, UnitOfWork};
 pub use waiting::{ApprovalFilter, ApprovalQueries, ScheduleQueries, StoredSchedule, StoredTick};
 pub use worker::{LeaseGrant, NewWorker, Renewal, Takeover, WorkerRepository};
@@ -67,6 +69,7 @@ pub use {
     runner::{MockAgentRunner, MockLogSink},
     schedule::MockScheduleRepository,
     schema::MockSchemaValidator,
+    secret::{MockSecretQueries, MockSecretRepository},
     unit_of_work::MockStore,
     worker::MockWorkerRepository,
 };

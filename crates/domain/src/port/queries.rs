@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{ApprovalQueries, Page, PageRequest, Result, ScheduleQueries, SessionQueries};
+use super::{ApprovalQueries, Page, PageRequest, Result, ScheduleQueries, SecretQueries, SessionQueries};
 use crate::{
     agent::{Agent, AgentStatus, AgentType},
     api_key::ApiKey,
@@ -254,6 +254,8 @@ pub trait Queries: Send + Sync {
     fn api_keys(&self) -> &dyn ApiKeyQueries;
     /// The sessions.
     fn sessions(&self) -> &dyn SessionQueries;
+    /// The secrets, sealed.
+    fn secrets(&self) -> &dyn SecretQueries;
     /// The audit log.
     fn audit_logs(&self) -> &dyn AuditLogQueries;
     /// The decisions that executions wait for.

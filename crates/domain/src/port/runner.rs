@@ -5,13 +5,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::{agent::Agent, execution_log::LogLevel, id::ExecutionId, step_run::StepError};
+use crate::{
+    agent::Agent,
+    execution_log::LogLevel,
+    id::{ExecutionId, UserId},
+    step_run::StepError,
+};
 
 /// One attempt of an agent step.
 #[derive(Debug, Clone)]
 pub struct AgentCall {
     /// The execution.
     pub execution_id: ExecutionId,
+    /// Whose execution it is: their secrets are what it may use.
+    pub user_id: UserId,
     /// The path of the step.
     pub path: String,
     /// 1 for the first attempt.

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 
 use super::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
-    IdempotencyRepository, Result, SessionRepository, TemplateRepository, UserRepository, WorkflowRepository,
+    IdempotencyRepository, Result, SecretRepository, SessionRepository, TemplateRepository, UserRepository,
+    WorkflowRepository,
 };
 
 /// One transaction over all repositories. Dropping it without `commit` undoes everything; after any error it
@@ -29,6 +30,8 @@ pub trait UnitOfWork: Send {
     fn sessions(&mut self) -> &mut dyn SessionRepository;
     /// The requests that may be sent again.
     fn idempotency(&mut self) -> &mut dyn IdempotencyRepository;
+    /// The secrets, sealed.
+    fn secrets(&mut self) -> &mut dyn SecretRepository;
     /// The audit log.
     fn audit_logs(&mut self) -> &mut dyn AuditLogRepository;
     /// Makes all changes durable.

@@ -20,6 +20,7 @@ mod nearest;
 mod scope;
 mod search;
 mod secret_hash;
+mod secret_name;
 mod soft_delete;
 mod step_key;
 mod tag;
@@ -37,6 +38,7 @@ pub use self::{
     scope::{InvalidScope, Scope},
     search::{InvalidSearch, Search},
     secret_hash::SecretHash,
+    secret_name::{InvalidSecretName, SecretName},
     soft_delete::SoftDelete,
     step_key::{InvalidStepKey, StepKey},
     tag::{InvalidTag, Tag},

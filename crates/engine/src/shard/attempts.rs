@@ -46,6 +46,7 @@ impl Shard {
         };
         let call = AgentCall {
             execution_id: slot.id,
+            user_id: slot.user_id,
             path: if is_planted(Bug::KeyOfAttempt) { format!("{}#{attempt}", start.path) } else { start.path },
             attempt,
             timeout_ms: agents::effective_timeout_ms(&agent, start.timeout_ms),

@@ -66,7 +66,7 @@ async fn create_key(
 }
 
 /// Somebody who is not there, or is no id, is nobody.
-fn user(text: &str) -> Result<UserId, Problem> {
+pub(super) fn user(text: &str) -> Result<UserId, Problem> {
     text.parse().map_err(|_| {
         Problem::from(turbocat_application::Error::NotFound { entity: "user", name: text.chars().take(100).collect() })
     })

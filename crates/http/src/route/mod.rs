@@ -10,6 +10,7 @@ pub(crate) mod health;
 pub(crate) mod key;
 mod publish;
 mod query;
+pub(crate) mod secret;
 pub(crate) mod session;
 pub(crate) mod user;
 pub(crate) mod waiting;

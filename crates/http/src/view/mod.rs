@@ -4,6 +4,7 @@ mod agent;
 mod audit_log;
 mod execution;
 mod key;
+mod secret;
 mod user;
 mod waiting;
 mod workflow;
@@ -13,6 +14,7 @@ pub(crate) use self::{
     audit_log::AuditLogView,
     execution::{ExecutionView, LogView, StepView},
     key::{IssuedKeyView, KeyView},
+    secret::SecretView,
     user::{SessionView, UserView},
     waiting::{ApprovalView, ScheduleView, TickView},
     workflow::{WorkflowStepView, WorkflowView},

@@ -125,9 +125,10 @@ async fn nothing_that_only_the_server_writes_can_be_sent() {
     world.publish(&world.owner, HELLO).await;
     let key = world.key(&world.admin, &["*"]).await;
     let user = format!("/api/v1/users/{}", world.other.id);
-    let cases: [(&str, &str, Value, &[&str]); 5] = [
+    let cases: [(&str, &str, Value, &[&str]); 6] = [
         ("POST", START, json!({ "workflow": "hello" }), &[]),
         ("POST", "/api/v1/api-keys", json!({ "name": "a", "scopes": ["*"] }), &["user_id"]),
+        ("POST", "/api/v1/secrets", json!({ "name": "A", "value": "the-value" }), &["user_id"]),
         ("POST", "/api/v1/users", json!({ "email": "new@example.com" }), &["role"]),
         ("PATCH", &user, json!({ "full_name": "Eve" }), &["role", "is_active"]),
         ("POST", "/api/v1/sessions", json!({ "email": "a@b.c", "password": "x" }), &[]),
@@ -159,6 +160,7 @@ async fn a_query_with_anything_unknown_is_refused_and_injects_nothing() {
         ("/api/v1/executions", &["workflow_id", "status", "parent_id", "limit", "after"]),
         ("/api/v1/api-keys", &["user_id", "limit", "after"]),
         ("/api/v1/sessions", &["limit", "after"]),
+        ("/api/v1/secrets", &["user_id", "limit", "after"]),
     ];
     let mut tried = 0;
     for (path, names) in parameters {

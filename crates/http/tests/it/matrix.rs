@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use turbocat_application::{AccountChange, Actor, LogIn, Origin};
+use turbocat_application::{AccountChange, Actor, LogIn, NewSecret, Origin};
 use turbocat_domain::{
     id::ExecutionId,
     port::{AgentFilter, ExecutionFilter, PageRequest, Queries, WorkflowFilter},
@@ -117,6 +117,13 @@ impl Scene {
         world.key_with(&world.owner, &["*"], |key| "the owner's".clone_into(&mut key.name)).await;
         let actor = Actor::from(&world.owner);
         let key = world.state.access.keys(actor, None, PageRequest::default()).await.unwrap().items[0].id;
+        let secret = NewSecret {
+            name: "OWNERS".to_owned(),
+            value: "the-owners-value".to_owned(),
+            hosts: Vec::new(),
+            owner: None,
+        };
+        let secret = world.state.access.set_secret(actor, secret, &Origin::default()).await.unwrap();
         let login = LogIn { email: world.owner.email.to_string(), password: PASSWORD.to_owned() };
         let session = world.state.access.log_in(login, &Origin::default()).await.unwrap().session.id;
         let asking = ask_somebody(&world).await;
@@ -129,6 +136,7 @@ impl Scene {
             ("workflows", id(1)),
             ("executions", execution.to_string()),
             ("api-keys", key.to_string()),
+            ("secrets", secret.id.to_string()),
             ("sessions", session.to_string()),
             ("users", world.owner.id.to_string()),
         ]);
@@ -232,7 +240,9 @@ impl Scene {
         let session = queries.sessions().get(self.ids["sessions"].parse().unwrap()).await.unwrap();
         let owner =
             queries.users().get(self.world.owner.id).await.map(|user| (user.role, user.is_active, user.full_name));
-        format!("{workflows:?} {agents:?} {executions:?} {keys:?} {session:?} {owner:?}")
+        let secrets = self.world.state.access.secrets(actor, None, ("", 50)).await.unwrap();
+        let secrets: Vec<_> = secrets.iter().filter(|secret| secret.name.as_str() == "OWNERS").collect();
+        format!("{secrets:?} {workflows:?} {agents:?} {executions:?} {keys:?} {session:?} {owner:?}")
     }
 }
 
@@ -251,6 +261,7 @@ pub(crate) fn body(route: &Route) -> Option<Value> {
         ("POST", "/api/v1/executions") => Some(json!({ "workflow": "hello" })),
         ("POST", "/api/v1/executions/bulk") => Some(json!({ "items": [{ "workflow": "hello" }] })),
         ("POST", "/api/v1/api-keys") => Some(json!({ "name": "new", "scopes": ["executions:read"] })),
+        ("POST", "/api/v1/secrets") => Some(json!({ "name": "NEW", "value": "the-new-value" })),
         ("POST", "/api/v1/users") => Some(json!({ "email": "new@example.com" })),
         ("POST", "/api/v1/sessions") => Some(json!({ "email": "owner@example.com", "password": "wrong" })),
         ("PATCH", "/api/v1/users/{id}") => Some(json!({ "full_name": "Changed" })),

@@ -270,3 +270,35 @@ async fn a_search_finds_ones_own_by_words() {
     assert_eq!(count(&other, "/api/v1/workflows?search=hello&public=true").await, 0);
     world.get(&owner, "/api/v1/workflows?search=%20").await.problem(400, "invalid_query");
 }
+
+#[tokio::test]
+async fn a_secret_goes_in_and_never_comes_out() {
+    let world = World::new().await;
+    let key = world.key(&world.owner, &["secrets:*"]).await;
+    let value = "the-value-of-it";
+    let body = |hosts: Value| json!({ "name": "TOKEN", "value": value, "hosts": hosts });
+
+    let set = world.post(&key, "/api/v1/secrets", body(json!(["a.org"]))).await.expect(200);
+    let again = world.post(&key, "/api/v1/secrets", body(json!(["b.org"]))).await.expect(200);
+    assert_eq!((&set["id"], &again["hosts"]), (&again["id"], &json!(["b.org"])));
+    for name in ["A", "Z"] {
+        world.post(&key, "/api/v1/secrets", json!({ "name": name, "value": value })).await.expect(200);
+    }
+    let first = world.get(&key, "/api/v1/secrets?limit=2").await.expect(200);
+    assert_eq!((&first["items"][1], &first["next"]), (&again, &json!("TOKEN")));
+    let rest = world.get(&key, "/api/v1/secrets?limit=2&after=TOKEN").await.expect(200);
+    assert_eq!((&rest["items"][0]["name"], &rest["next"]), (&json!("Z"), &Value::Null));
+    assert!(![set.to_string(), first.to_string(), rest.to_string()].concat().contains(value));
+
+    let bad = json!({ "name": "9", "value": "short", "hosts": ["https://a.org"] });
+    let problem = world.post(&key, "/api/v1/secrets", bad).await.problem(422, "invalid");
+    let pointers: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].clone()).collect();
+    assert_eq!(pointers, ["/name", "/value", "/hosts/0"]);
+    let reader = world.key(&world.owner, &["secrets:read"]).await;
+    world.post(&reader, "/api/v1/secrets", body(json!([]))).await.problem(403, "forbidden");
+
+    let path = format!("/api/v1/secrets/{}", set["id"].as_str().unwrap());
+    let delete = || Ask { method: "DELETE", path: &path, key: Some(&key), ..Ask::default() };
+    assert_eq!(world.send(delete()).await.status.as_u16(), 204);
+    world.send(delete()).await.problem(404, "not_found");
+}

@@ -87,6 +87,7 @@ impl World {
                 ledger: Arc::new(store.clone()),
                 passwords: Arc::new(PlainPasswords),
                 secrets: Arc::new(Counting::default()),
+                cipher: Arc::new(turbocat_testkit::cipher::PlainCipher::default()),
             },
         );
         let state = State::new(

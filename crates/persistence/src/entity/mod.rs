@@ -6,6 +6,7 @@ pub(crate) mod audit_log;
 pub(crate) mod deployment;
 pub(crate) mod execution;
 pub(crate) mod execution_log;
+pub(crate) mod secret;
 pub(crate) mod session;
 pub(crate) mod step_run;
 pub(crate) mod template;

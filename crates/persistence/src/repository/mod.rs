@@ -11,6 +11,7 @@ mod execution;
 mod execution_log;
 mod idempotency;
 mod schedule;
+mod secret;
 mod session;
 mod step_run;
 mod template;

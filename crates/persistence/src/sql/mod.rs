@@ -118,6 +118,22 @@ pub(crate) fn find_schedule(workflow: Uuid, owner: Uuid, name: &str) -> Statemen
     statement!("find_schedule", workflow, owner, name)
 }
 
+/// The parameters of `put_secret`.
+pub(crate) struct SecretValues {
+    pub(crate) id: Uuid,
+    pub(crate) user_id: Uuid,
+    pub(crate) name: String,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) key_id: String,
+    pub(crate) sealed: Vec<u8>,
+    pub(crate) now: chrono::NaiveDateTime,
+}
+
+pub(crate) fn put_secret(values: SecretValues) -> Statement {
+    let SecretValues { id, user_id, name, hosts, key_id, sealed, now } = values;
+    statement!("put_secret", id, user_id, name, hosts, key_id, sealed, now)
+}
+
 pub(crate) fn list_step_runs(executions: Vec<Uuid>) -> Statement {
     statement!("list_step_runs", executions)
 }
@@ -230,7 +246,17 @@ mod tests {
             after: None,
             limit: 1,
         };
+        let secret = SecretValues {
+            id,
+            user_id: id,
+            name: "S".to_owned(),
+            hosts: Vec::new(),
+            key_id: "k".to_owned(),
+            sealed: Vec::new(),
+            now: at,
+        };
         BTreeMap::from([
+            ("put_secret", put_secret(secret)),
             ("answer_idempotency_key", answer_idempotency_key(id, "k", "{}".to_owned())),
             ("claim_idempotency_key", claim_idempotency_key(claim)),
             ("find_idempotency_key", find_idempotency_key(id, "k")),

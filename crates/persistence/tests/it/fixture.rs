@@ -11,8 +11,8 @@ use turbocat_domain::{
         ClaimedExecution, CommitOutcome, CounterRepository, DeploymentQueries, DueRequest, DueSchedules, EndedChild,
         EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueries, ExecutionQueue, FireOutcome, Firing, Journal,
         JournalBatch, KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Queries, RateGrant,
-        RateLimiter, RateRequest, Renewal, Result, ScheduleQueries, ScheduleRepository, SessionQueries, Store,
-        StoredEvent, Takeover, TemplateQueries, UnitOfWork, UserQueries, WorkerRepository, WorkflowQueries,
+        RateLimiter, RateRequest, Renewal, Result, ScheduleQueries, ScheduleRepository, SecretQueries, SessionQueries,
+        Store, StoredEvent, Takeover, TemplateQueries, UnitOfWork, UserQueries, WorkerRepository, WorkflowQueries,
     },
     schedule::Verdict,
 };
@@ -127,6 +127,9 @@ impl Queries for Fixture {
     }
     fn schedules(&self) -> &dyn ScheduleQueries {
         self.store.schedules()
+    }
+    fn secrets(&self) -> &dyn SecretQueries {
+        self.store.secrets()
     }
     fn audit_logs(&self) -> &dyn AuditLogQueries {
         self.store.audit_logs()

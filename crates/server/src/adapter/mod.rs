@@ -3,9 +3,15 @@
 mod agent_configs;
 mod clock;
 mod ids;
+mod key_ring;
 mod passwords;
 mod secrets;
 
 pub(crate) use self::{
-    agent_configs::AgentConfigs, clock::SystemClock, ids::UuidV7, passwords::BlockingPasswords, secrets::SystemSecrets,
+    agent_configs::AgentConfigs,
+    clock::SystemClock,
+    ids::UuidV7,
+    key_ring::{KeyRing, KeySource},
+    passwords::BlockingPasswords,
+    secrets::SystemSecrets,
 };

@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod executions;
 mod run;
+mod secrets;
 mod waiting;
 
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub(crate) use self::{
     audit::AuditCommand,
     executions::{ExecutionsCommand, ListArgs, LogsArgs},
     run::RunArgs,
+    secrets::{SecretSetArgs, SecretsCommand},
     waiting::{ApprovalsCommand, DecisionArgs, EventsCommand, SchedulesCommand},
 };
 
@@ -111,6 +113,9 @@ pub(crate) enum Command {
     /// Look whether the audit log is what it was
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Set, list and delete secrets of agents, or put them under a new key
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Change the schema of the database, or say how it stands
     #[command(subcommand)]
     Migrate(MigrateCommand),
@@ -300,7 +305,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 31);
+        assert_eq!(shown, 35);
     }
 
     #[test]

@@ -131,7 +131,8 @@ async fn revoke_key(app: &App, admin: Actor, id: turbocat_domain::id::ApiKeyId, 
     Ok(())
 }
 
-async fn owner(app: &App, admin: Actor, email: Option<&str>) -> anyhow::Result<Option<UserId>> {
+/// The account with an address, if one is named.
+pub(super) async fn owner(app: &App, admin: Actor, email: Option<&str>) -> anyhow::Result<Option<UserId>> {
     match email {
         Some(email) => Ok(Some(app.access.user_by_email(admin, email).await.context("--user")?.id)),
         None => Ok(None),
@@ -147,6 +148,6 @@ fn described(key: &ApiKey) -> serde_json::Value {
 }
 
 /// Commands come from this machine.
-fn origin() -> Origin {
+pub(super) fn origin() -> Origin {
     Origin::default().with_user_agent("turbocat command line")
 }

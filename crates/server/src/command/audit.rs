@@ -18,7 +18,7 @@ use crate::{
 /// If it cannot be read. What is wrong with it is no error: it is printed, and the exit code says so.
 pub(super) async fn run(url: &str, global: &GlobalArgs, command: AuditCommand) -> anyhow::Result<ExitCode> {
     let AuditCommand::Verify { head } = command;
-    let app = App::connect(url).await?;
+    let app = App::connect(url, global).await?;
     let found = verify(&app, head).await;
     app.store.close().await;
     let found = found?;

@@ -8,6 +8,7 @@ mod executions;
 mod input;
 mod migrate;
 mod run;
+mod secrets;
 mod seed;
 mod source;
 mod up;
@@ -55,6 +56,10 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Users(command) => on(open()?, async |url| access::users(url, &global, command).await),
         Command::Keys(command) => on(open()?, async |url| access::keys(url, &global, command).await),
         Command::Audit(command) => on(open_existing()?, async |url| audit::run(url, &global, command).await),
+        Command::Secrets(command) => {
+            let prepared = secrets::Prepared::read(command)?;
+            on(open()?, async |url| secrets::run(url, &global, prepared).await)
+        }
         Command::Migrate(command @ MigrateCommand::Up) => {
             on(open()?, async |url| migrate::run(url, &global, command).await)
         }

@@ -76,7 +76,7 @@ struct Asked {
 
 impl Asked {
     async fn new(url: &str, global: &GlobalArgs) -> anyhow::Result<Self> {
-        let app = App::connect(url).await?;
+        let app = App::connect(url, global).await?;
         let actor = app.use_cases.administrator().await?.context("there is no account yet: run `turbocat seed`")?;
         Ok(Self { app, actor, json: global.json })
     }

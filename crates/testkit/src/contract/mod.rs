@@ -30,6 +30,7 @@ pub mod parking;
 pub mod queue;
 mod scene;
 pub mod schedule;
+pub mod secret;
 mod suite;
 pub mod unit_of_work;
 pub mod waiting;

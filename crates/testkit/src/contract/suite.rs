@@ -41,6 +41,11 @@ macro_rules! store_contract {
             the_use_of_keys_adds_up,
             what_has_had_its_time_is_pruned
         );
+        $crate::store_contract!(@rules $make; secret;
+            a_secret_is_set_and_set_again_and_deleted,
+            secrets_are_listed_by_name_in_slices,
+            a_secret_that_was_set_meanwhile_is_not_resealed
+        );
         $crate::store_contract!(@rules $make; unit_of_work;
             dropped_work_is_undone,
             committed_work_is_seen_as_a_whole,
@@ -180,6 +185,7 @@ mod tests {
         let suite = include_str!("suite.rs");
         let files = [
             include_str!("access.rs"),
+            include_str!("secret.rs"),
             include_str!("aggregate.rs"),
             include_str!("name.rs"),
             include_str!("unit_of_work.rs"),

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use turbocat_domain::port::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
-    IdempotencyRepository, Result, SessionRepository, Store, TemplateRepository, UnitOfWork, UserRepository,
-    WorkflowRepository,
+    IdempotencyRepository, Result, SecretRepository, SessionRepository, Store, TemplateRepository, UnitOfWork,
+    UserRepository, WorkflowRepository,
 };
 
 use super::{FaultPlan, Faulty};
@@ -58,6 +58,10 @@ impl UnitOfWork for FaultyUnitOfWork {
 
     fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {
         self.inner.idempotency()
+    }
+
+    fn secrets(&mut self) -> &mut dyn SecretRepository {
+        self.inner.secrets()
     }
 
     fn audit_logs(&mut self) -> &mut dyn AuditLogRepository {

@@ -9,8 +9,8 @@ use turbocat_domain::{
     id::ExecutionId,
     port::{
         AgentRepository, ApiKeyRepository, AuditLogRepository, Clock, DeploymentRepository, ExecutionRepository,
-        IdempotencyRepository, NewEvent, RepositoryError, Result, SessionRepository, Store, TemplateRepository,
-        UnitOfWork, UserRepository, WorkflowRepository,
+        IdempotencyRepository, NewEvent, RepositoryError, Result, SecretRepository, SessionRepository, Store,
+        TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
     },
 };
 
@@ -143,6 +143,10 @@ impl UnitOfWork for MemoryUnitOfWork {
     }
 
     fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {
+        self
+    }
+
+    fn secrets(&mut self) -> &mut dyn SecretRepository {
         self
     }
 

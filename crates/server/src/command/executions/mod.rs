@@ -32,7 +32,7 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(500);
 ///
 /// If the execution does not exist, or the database cannot be read.
 pub(super) async fn run(url: &str, global: &GlobalArgs, command: ExecutionsCommand) -> anyhow::Result<ExitCode> {
-    let app = App::connect(url).await?;
+    let app = App::connect(url, global).await?;
     // Who can start the binary on a database is its administrator. Looking makes nothing.
     let actor = app.use_cases.administrator().await?.context("there is no account yet: run `turbocat seed`")?;
     let asked = Asked { app: &app, actor, json: global.json };

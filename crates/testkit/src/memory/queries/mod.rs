@@ -5,6 +5,7 @@ mod api_key;
 mod audit_log;
 mod deployment;
 mod execution;
+mod secret;
 mod session;
 mod template;
 mod user;
@@ -14,8 +15,8 @@ mod workflow;
 use turbocat_domain::{
     port::{
         AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, DeploymentQueries, ExecutionQueries, Page,
-        PageRequest, Queries, RepositoryError, Result, ScheduleQueries, SessionQueries, TemplateQueries, UserQueries,
-        WorkflowQueries,
+        PageRequest, Queries, RepositoryError, Result, ScheduleQueries, SecretQueries, SessionQueries, TemplateQueries,
+        UserQueries, WorkflowQueries,
     },
     value::{Name, Search, Tag},
 };
@@ -52,6 +53,10 @@ impl Queries for MemoryStore {
     }
 
     fn sessions(&self) -> &dyn SessionQueries {
+        self
+    }
+
+    fn secrets(&self) -> &dyn SecretQueries {
         self
     }
 

@@ -6,6 +6,7 @@ mod audit_log;
 mod deployment;
 mod execution;
 mod idempotency;
+mod secret;
 mod session;
 mod template;
 mod user;
