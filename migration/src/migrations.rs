@@ -4,7 +4,7 @@ use sea_orm_migration::sea_orm::ConnectionTrait;
 use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
 /// All migrations, in the order in which they apply.
-const ALL: [SqlMigration; 4] = [
+const ALL: [SqlMigration; 5] = [
     SqlMigration {
         name: "m0001_specification",
         up: include_str!("sql/m0001_specification.up.sql"),
@@ -24,6 +24,11 @@ const ALL: [SqlMigration; 4] = [
         name: "m0004_access",
         up: include_str!("sql/m0004_access.up.sql"),
         down: include_str!("sql/m0004_access.down.sql"),
+    },
+    SqlMigration {
+        name: "m0020_step_parts",
+        up: include_str!("sql/m0020_step_parts.up.sql"),
+        down: include_str!("sql/m0020_step_parts.down.sql"),
     },
 ];
 

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use turbocat_migration::{MigrationError, down, ensure_current, status, up};
 use turbocat_testkit::postgres::TestDatabase;
 
-const ALL: [&str; 4] = ["m0001_specification", "m0002_engine", "m0003_schedules", "m0004_access"];
+const ALL: [&str; 5] = ["m0001_specification", "m0002_engine", "m0003_schedules", "m0004_access", "m0020_step_parts"];
 
 async fn execute(database: &TestDatabase, sql: &str) -> Result<(), sqlx::Error> {
     let mut db = PgConnection::connect(database.url()).await?;
@@ -48,10 +48,10 @@ async fn down_takes_back_what_up_made_and_up_makes_it_again() {
     assert!(down(database.url(), 0).await.unwrap().is_empty());
     assert_eq!(objects(&database).await, made);
 
-    assert_eq!(down(database.url(), 1).await.unwrap(), [ALL[3]]);
+    assert_eq!(down(database.url(), 1).await.unwrap(), [ALL[4]]);
     let states: Vec<_> = status(database.url()).await.unwrap().into_iter().map(|state| state.applied).collect();
-    assert_eq!(states, [true, true, true, false]);
-    assert_eq!(down(database.url(), 9).await.unwrap(), [ALL[2], ALL[1], ALL[0]]);
+    assert_eq!(states, [true, true, true, true, false]);
+    assert_eq!(down(database.url(), 9).await.unwrap(), [ALL[3], ALL[2], ALL[1], ALL[0]]);
     let left = objects(&database).await;
     assert!(left.iter().all(|object| object.contains("seaql_migrations")), "{left:?}");
 
@@ -125,7 +125,7 @@ async fn an_address_that_is_none_is_an_error_without_its_password() {
 #[tokio::test]
 async fn schedules_that_were_published_before_there_were_any_get_their_first_tick() {
     let database = TestDatabase::create().await.unwrap();
-    assert_eq!(down(database.url(), 2).await.unwrap(), ["m0004_access", "m0003_schedules"]);
+    assert_eq!(down(database.url(), 3).await.unwrap(), ["m0020_step_parts", "m0004_access", "m0003_schedules"]);
     execute(
         &database,
         r#"INSERT INTO users (email) VALUES ('a@b.c');

@@ -11,10 +11,12 @@
 mod apply;
 mod bench;
 mod chaos;
+mod conversation;
 mod crash;
 mod doctor;
 mod documents;
 mod embedded;
+mod examples;
 mod executions;
 mod http;
 mod migrate;

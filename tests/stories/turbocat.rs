@@ -93,6 +93,8 @@ impl Answer {
 /// The binary, with the options that its commands get.
 pub(crate) struct Turbocat {
     options: Vec<String>,
+    /// What its environment has beside what every story's has.
+    environment: Vec<(String, String)>,
     /// Dropped with the story.
     database: Option<TestDatabase>,
 }
@@ -110,18 +112,33 @@ impl Turbocat {
 
     fn on(database: TestDatabase) -> Self {
         let url = format!("--database-url={}", database.url());
-        Self { options: vec![url, "--allow-unsafe-database".to_owned()], database: Some(database) }
+        Self {
+            options: vec![url, "--allow-unsafe-database".to_owned()],
+            environment: Vec::new(),
+            database: Some(database),
+        }
     }
 
     /// With these options, and no database of the story's.
     pub(crate) fn with_options(options: &[String]) -> Self {
-        Self { options: options.to_vec(), database: None }
+        Self { options: options.to_vec(), environment: Vec::new(), database: None }
     }
 
     /// The same without leave to use an unsafe database.
     pub(crate) fn careful(&self) -> Self {
         let options = self.options.iter().filter(|option| *option != "--allow-unsafe-database").cloned();
-        Self { options: options.collect(), database: None }
+        Self { options: options.collect(), environment: Vec::new(), database: None }
+    }
+
+    /// The same, with these variables.
+    pub(crate) fn with_environment(mut self, variables: &[(&str, &str)]) -> Self {
+        self.environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
+    }
+
+    /// Where the database of the story's is.
+    pub(crate) fn database_url(&self) -> &str {
+        self.database.as_ref().expect("a database of the story's").url()
     }
 
     /// Runs a statement behind the binary's back: for a time that no story can wait for.
@@ -135,6 +152,7 @@ impl Turbocat {
         let mut command = Command::new(env!("CARGO_BIN_EXE_turbocat"));
         let kept = ["PATH", "HOME", "TMPDIR", "TURBOCAT_PG_BIN"];
         command.env_clear().envs(kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(arguments).args(&self.options).current_dir(root()).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use turbocat_domain::{
     agent::AgentType,
@@ -18,7 +19,7 @@ use crate::{
     code, data,
     egress::{EgressClient, EgressPolicy},
     host::{Budget, ChildHost, Job},
-    llm::{self, LlmConfig, Models, Surroundings},
+    llm::{self, LlmConfig, Models, Schemas, Surroundings},
     redaction::Redactor,
     secret::Secrets,
     validate_config,
@@ -36,6 +37,8 @@ pub struct AgentsConfig {
     pub egress: EgressPolicy,
     /// The language models that the operator provides.
     pub llm: LlmConfig,
+    /// Checks the inputs of tools and the answers of models.
+    pub schemas: Schemas,
     /// The secrets that the operator provides, by the names that configurations use.
     pub secrets: Secrets,
 }
@@ -60,6 +63,7 @@ pub struct Agents {
     children: ChildHost,
     egress: EgressClient,
     models: Models,
+    schemas: Schemas,
     secrets: Secrets,
     redactor: Arc<Redactor>,
 }
@@ -71,13 +75,14 @@ impl Agents {
     ///
     /// [`AgentsError`] if the HTTP client or the launcher of child processes cannot be set up.
     pub fn new(config: AgentsConfig) -> Result<Self, AgentsError> {
-        let known = config.secrets.values().map(|secret| &secret.value).chain(&config.llm.api_key);
+        let known = config.secrets.values().map(|secret| &secret.value).chain(config.llm.keys());
         let redactor = Arc::new(Redactor::of(known));
         let models = Models::new(config.llm, &config.egress)?;
         Ok(Self {
             children: ChildHost::new(config.child_program, config.children_max).map_err(AgentsError::Children)?,
             egress: EgressClient::new(config.egress).map_err(AgentsError::Http)?,
             models,
+            schemas: config.schemas,
             secrets: config.secrets,
             redactor,
         })
@@ -94,18 +99,28 @@ impl Agents {
         match kind {
             AgentType::Code => code::check(config, &self.children).await,
             AgentType::Data => data::check(config, &self.children).await,
-            AgentType::Api | AgentType::Llm | AgentType::Workflow => Ok(()),
+            AgentType::Llm => llm::check(config, &self.schemas),
+            AgentType::Api | AgentType::Workflow => Ok(()),
         }
     }
 
-    async fn dispatch(&self, call: &AgentCall, log: &dyn LogSink) -> Result<Value, StepError> {
+    async fn dispatch(&self, call: &AgentCall, log: &Arc<dyn LogSink>) -> Result<Value, StepError> {
         match call.agent.kind {
-            AgentType::Code => code::run(call, &self.children, log).await,
-            AgentType::Data => data::run(call, &self.children, log).await,
+            AgentType::Code => code::run(call, &self.children, &**log).await,
+            AgentType::Data => data::run(call, &self.children, &**log).await,
             AgentType::Api => api::run(call, &self.egress, &self.secrets).await,
             AgentType::Llm => {
-                let (models, egress, secrets) = (&self.models, &self.egress, &self.secrets);
-                llm::run(call, Surroundings { models, egress, secrets }).await
+                let around = Surroundings {
+                    models: &self.models,
+                    egress: &self.egress,
+                    secrets: &self.secrets,
+                    schemas: self.schemas.validator(),
+                    redactor: &self.redactor,
+                    runner: self,
+                    log,
+                };
+                let conversation: BoxFuture<'_, Result<Value, StepError>> = Box::pin(llm::run(call, around));
+                conversation.await
             }
             AgentType::Workflow => Err(StepError::permanent(
                 "unsupported_agent",
@@ -120,7 +135,7 @@ impl AgentRunner for Agents {
     async fn run(&self, mut call: AgentCall, log: Arc<dyn LogSink>) -> Result<Value, StepError> {
         call.inputs = merge(&call.agent.parameters, call.inputs);
         let log = self.redactor.log(log);
-        self.redactor.outcome(self.dispatch(&call, &*log).await)
+        self.redactor.outcome(self.dispatch(&call, &log).await)
     }
 }
 

@@ -1,9 +1,10 @@
 //! What the environment says besides the command line.
 
-use std::env;
+use std::{env, sync::Arc};
 
 use anyhow::Context;
-use turbocat_agents::{AgentsConfig, EgressPolicy, LlmConfig, NamedSecret, Secret, Secrets};
+use turbocat_agents::{AgentsConfig, EgressPolicy, LlmConfig, LlmEndpoint, NamedSecret, Schemas, Secret, Secrets};
+use turbocat_schema::JsonSchemas;
 
 /// The most child processes at once: each is bounded by its own limits, together they are bounded by this.
 const CHILDREN_MAX: usize = 16;
@@ -25,6 +26,7 @@ pub(crate) fn agents() -> anyhow::Result<AgentsConfig> {
         children_max: CHILDREN_MAX,
         egress: EgressPolicy::allowing(rules).context("TURBOCAT_EGRESS_ALLOW")?,
         llm: llm(),
+        schemas: Schemas::new(Arc::new(JsonSchemas::default())),
         secrets: secrets(env::vars()),
     })
 }
@@ -35,6 +37,17 @@ fn llm() -> LlmConfig {
         base_url: variable("OPENAI_BASE_URL"),
         api_key: variable("OPENAI_API_KEY").map(Secret::new),
         model: variable("OPENAI_MODEL"),
+        anthropic: endpoint("ANTHROPIC"),
+        gemini: endpoint("GEMINI"),
+    }
+}
+
+/// The server of another provider, by variables with its name.
+fn endpoint(name: &str) -> LlmEndpoint {
+    LlmEndpoint {
+        base_url: variable(&format!("{name}_BASE_URL")),
+        api_key: variable(&format!("{name}_API_KEY")).map(Secret::new),
+        model: variable(&format!("{name}_MODEL")),
     }
 }
 

@@ -5,6 +5,7 @@ pub mod builder;
 pub mod clock;
 pub mod contract;
 pub mod faulty;
+pub mod host;
 pub mod ids;
 pub mod memory;
 pub mod mock;

@@ -9,9 +9,13 @@ mod code;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod conversation;
+#[cfg(test)]
 mod data;
 #[cfg(test)]
 mod llm;
+#[cfg(test)]
+mod providers;
 #[cfg(test)]
 mod sandbox;
 #[cfg(test)]

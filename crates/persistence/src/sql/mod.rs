@@ -3,6 +3,7 @@
 mod access;
 mod batch;
 mod journal;
+mod parts;
 mod planted;
 mod sections;
 
@@ -20,6 +21,7 @@ pub(crate) use batch::{
 pub(crate) use journal::{
     AgentArrays, Care, FinishedArrays, JournalArrays, ParkedArrays, RecordArrays, WaitArrays, commit_journal,
 };
+pub(crate) use parts::{PartValues, list_step_parts, record_step_part};
 
 /// A file of this folder, to be run with these values.
 macro_rules! statement {
@@ -202,7 +204,15 @@ mod tests {
             ("take_mail", take_mail(id)),
         ]);
         statements.extend(statements_of_access());
+        statements.extend(statements_of_parts());
         statements
+    }
+
+    /// Those of the parts of steps.
+    fn statements_of_parts() -> BTreeMap<&'static str, Statement> {
+        let (id, data) = (Uuid::nil(), "{}".to_owned());
+        let part = PartValues { worker: id, execution: id, path: "p", key: "k", kind: "turn", data };
+        BTreeMap::from([("list_step_parts", list_step_parts(id, "p")), ("record_step_part", record_step_part(part))])
     }
 
     /// Those that tell who asks, how often, and whether it is the first time.
