@@ -15,7 +15,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Notify,
-    time,
+    time::{self, Instant},
 };
 
 use crate::turbocat::{Folder, Turbocat, within};
@@ -76,7 +76,7 @@ impl Stub {
     async fn serve(&self, mut stream: TcpStream) {
         let mut request = Vec::new();
         let (head, body) = loop {
-            let mut chunk = [0; 16_384];
+            let mut chunk = vec![0; 16_384];
             match stream.read(&mut chunk).await {
                 Ok(length @ 1..) => request.extend_from_slice(&chunk[..length]),
                 _ => return,
@@ -94,7 +94,7 @@ impl Stub {
         });
         self.asked.lock().unwrap().push(key.expect("every request has a key").split_once('/').unwrap().1.to_owned());
         self.moved.notify_one();
-        time::sleep(THINKS).await;
+        time::interval_at(Instant::now() + THINKS, THINKS).tick().await;
         let body: Value = serde_json::from_str(&body).unwrap();
         let answer = if head.starts_with("POST /note ") { json!({ "noted": body["n"] }) } else { turn(&body) };
         let answer = answer.to_string();

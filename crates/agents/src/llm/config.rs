@@ -96,6 +96,8 @@ pub(crate) struct Config {
     pub(super) max_turns: u64,
     /// How long one turn may take.
     pub(super) turn_timeout_ms: Option<u64>,
+    /// Whether answers come in pieces, and are shown as they do.
+    pub(super) streams: bool,
     pub(super) script: Option<Script>,
     turns: Vec<(&'static str, Mapping)>,
 }
@@ -113,6 +115,7 @@ impl Config {
         let tools = Tool::read_all(&mut reader);
         let max_turns = reader.integer("max_turns", &(1..=limits::LLM_TURNS_MAX.into()));
         let turn_timeout_ms = reader.integer("turn_timeout_ms", &(1..=limits::STEP_TIMEOUT_MS_MAX.into()));
+        let streams = reader.flag("stream").unwrap_or(false);
         let script = Script::read(&mut reader);
         let is_offline = targets.first().is_some_and(|target| target.provider == Some(Provider::Offline));
         if script.is_some() && !is_offline {
@@ -128,6 +131,7 @@ impl Config {
             tools,
             max_turns: max_turns.unwrap_or(limits::LLM_TURNS_DEFAULT.into()),
             turn_timeout_ms,
+            streams,
             script,
             turns: system.into_iter().chain(turns).collect(),
         }))

@@ -140,7 +140,8 @@ impl<'a> Conversation<'a> {
     fn tell(&self, number: u64, turn: &Turn) {
         let tools: Vec<&str> = turn.calls.iter().map(|call| call.name.as_str()).collect();
         let wants = if tools.is_empty() { String::new() } else { format!(", calls {}", tools.join(", ")) };
-        if !turn.text.is_empty() && !self.config.tools.is_empty() {
+        let was_shown = self.config.streams && turn.provider != Provider::Offline;
+        if !turn.text.is_empty() && !self.config.tools.is_empty() && !was_shown {
             self.around.log.log(LogLevel::Info, &turn.text);
         }
         self.around.log.log(LogLevel::Debug, &format!("turn {number} of {}{wants}", turn.model));

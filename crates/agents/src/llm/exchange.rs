@@ -12,6 +12,7 @@ use super::{
     chat::{Ask, Turn},
     config::{Provider, Target},
     provider::{Dialect, dialect},
+    stream::Stream,
 };
 use crate::{
     agents::timeout_ms,
@@ -38,7 +39,7 @@ pub(super) async fn ask(
     let Addressed { target, provider, key } = addressed;
     let dialect = dialect(provider);
     let way = Way::of(target, provider, around)?;
-    let mut request = Request::new(Method::POST, way.url(&dialect.path(ask.model)));
+    let mut request = Request::new(Method::POST, way.url(&dialect.path(&ask)));
     let headers = request.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let idempotency_key = header(&format!("{}/{key}", call.idempotency_key()))?;
@@ -54,7 +55,29 @@ pub(super) async fn ask(
     }
     *request.body_mut() = Some(dialect.body(&ask).to_string().into());
     let most = ask.config.turn_timeout_ms.unwrap_or(u64::MAX).min(timeout_ms(call));
-    read(&way.egress.send(request, most).await?, dialect, ask.model)
+    if !ask.config.streams {
+        return read(&way.egress.send(request, most).await?, dialect, ask.model);
+    }
+    let mut stream = Stream::new(dialect, &**around.log);
+    let answer = way.egress.send_observed(request, most, &mut |chunk| stream.feed(chunk)).await?;
+    // A server that knows no streams answers as a whole, and so does one that refuses.
+    if answer.status.is_success() && answer.is_event_stream() {
+        read_events(&stream.end(), dialect, ask.model)
+    } else {
+        read(&answer, dialect, ask.model)
+    }
+}
+
+/// The answer that events come to. One that breaks off is none, even if the connection was closed in order.
+fn read_events(events: &[Value], dialect: &dyn Dialect, asked: &str) -> Result<Turn, StepError> {
+    if let Some(error) = events.iter().find_map(|event| event.get("error")).filter(|error| !error.is_null()) {
+        let message = error.get("message").and_then(Value::as_str).unwrap_or("it does not say why");
+        let message = format!("the model's server broke off its answer: {message}");
+        return Err(StepError::transient("llm_unavailable", message));
+    }
+    let whole = dialect.assemble(events).and_then(|body| dialect.read(&body, asked));
+    let message = "the answer of the model's server ends before the model's does";
+    whole.ok_or_else(|| StepError::transient("llm_bad_answer", message))
 }
 
 /// Where a question goes, by which way, and with whose key.
@@ -81,7 +104,11 @@ impl<'a> Way<'a> {
 
     fn url(&self, path: &str) -> Url {
         let mut url = self.base.clone();
+        let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
         url.set_path(&format!("{}{path}", self.base.path().trim_end_matches('/')));
+        if query.is_some() {
+            url.set_query(query);
+        }
         url
     }
 }

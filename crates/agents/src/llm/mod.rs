@@ -29,6 +29,7 @@ mod models;
 mod parts;
 mod provider;
 mod script;
+mod stream;
 mod tool;
 
 use std::{fmt, sync::Arc};

@@ -21,4 +21,6 @@ mod sandbox;
 #[cfg(test)]
 mod server;
 #[cfg(test)]
+mod streams;
+#[cfg(test)]
 mod support;

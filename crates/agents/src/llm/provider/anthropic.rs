@@ -1,5 +1,7 @@
 //! The Messages API of Anthropic.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{Dialect, figure, system, text};
@@ -15,7 +17,7 @@ const MAX_TOKENS: u64 = 4_096;
 pub(super) struct Anthropic;
 
 impl Dialect for Anthropic {
-    fn path(&self, _model: &str) -> String {
+    fn path(&self, _ask: &Ask<'_>) -> String {
         "/v1/messages".to_owned()
     }
 
@@ -47,6 +49,7 @@ impl Dialect for Anthropic {
             ("temperature", ask.config.temperature.map(|temperature| Value::from(temperature.min(1.0)))),
             ("output_config", format),
             ("tools", (!tools.is_empty()).then_some(Value::Array(tools))),
+            ("stream", ask.config.streams.then_some(Value::Bool(true))),
         ];
         body.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         Value::Object(body)
@@ -79,6 +82,60 @@ impl Dialect for Anthropic {
         let calls = calls.collect();
         Some(Turn { calls, usage, finish_reason, native, ..Turn::said(Provider::Anthropic, model, said.concat()) })
     }
+
+    fn piece<'e>(&self, event: &'e Value) -> Option<&'e str> {
+        text(event, "/delta/text")
+    }
+
+    fn assemble(&self, events: &[Value]) -> Option<Value> {
+        let of = |kind: &'static str| events.iter().filter(move |event| text(event, "/type") == Some(kind));
+        of("message_stop").next()?;
+        let mut message = of("message_start").next()?.get("message")?.clone();
+        let mut blocks: BTreeMap<u64, Value> = BTreeMap::new();
+        for event in of("content_block_start") {
+            blocks.insert(figure(event, "/index")?, event.get("content_block")?.clone());
+        }
+        for event in of("content_block_delta") {
+            add(blocks.get_mut(&figure(event, "/index")?)?, event.get("delta")?);
+        }
+        let blocks = blocks.into_values().map(finished).collect::<Option<Vec<_>>>()?;
+        let end = of("message_delta").next_back()?;
+        let members = message.as_object_mut()?;
+        members.insert("content".to_owned(), Value::Array(blocks));
+        members.insert("stop_reason".to_owned(), end.pointer("/delta/stop_reason").cloned().unwrap_or_default());
+        if let (Some(Value::Object(usage)), Some(Value::Object(last))) = (members.get_mut("usage"), end.get("usage")) {
+            usage.extend(
+                last.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.clone(), value.clone())),
+            );
+        }
+        Some(message)
+    }
+}
+
+/// Adds a piece to a block. The input of a tool comes as text.
+fn add(block: &mut Value, delta: &Value) {
+    let name = match text(delta, "/type") {
+        Some("text_delta") => "text",
+        Some("thinking_delta") => "thinking",
+        Some("signature_delta") => "signature",
+        Some("input_json_delta") => "partial_json",
+        _ => return,
+    };
+    let piece = text(delta, &format!("/{name}")).unwrap_or_default();
+    let joined = format!("{}{piece}", text(block, &format!("/{name}")).unwrap_or_default());
+    if let Some(members) = block.as_object_mut() {
+        members.insert(name.to_owned(), joined.into());
+    }
+}
+
+/// A block that is whole: the text of an input becomes that input.
+fn finished(mut block: Value) -> Option<Value> {
+    let members = block.as_object_mut()?;
+    if let Some(input) = members.remove("partial_json") {
+        let input = input.as_str().filter(|text| !text.trim().is_empty()).unwrap_or("{}");
+        members.insert("input".to_owned(), serde_json::from_str(input).unwrap_or_else(|_| input.into()));
+    }
+    Some(block)
 }
 
 /// What is said beforehand; JSON of no particular form can only be asked for in words.

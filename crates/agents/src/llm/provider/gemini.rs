@@ -12,8 +12,9 @@ use crate::llm::{
 pub(super) struct Gemini;
 
 impl Dialect for Gemini {
-    fn path(&self, model: &str) -> String {
-        format!("/models/{model}:generateContent")
+    fn path(&self, ask: &Ask<'_>) -> String {
+        let verb = if ask.config.streams { "streamGenerateContent?alt=sse" } else { "generateContent" };
+        format!("/models/{}:{verb}", ask.model)
     }
 
     fn key(&self) -> (&'static str, &'static str) {
@@ -74,6 +75,24 @@ impl Dialect for Gemini {
         let model = text(body, "/modelVersion").unwrap_or(asked);
         let (native, calls) = (Value::Array(parts.clone()), calls.collect());
         Some(Turn { calls, usage, finish_reason, native, ..Turn::said(Provider::Gemini, model, said.concat()) })
+    }
+
+    fn piece<'e>(&self, event: &'e Value) -> Option<&'e str> {
+        let part = event.pointer("/candidates/0/content/parts/0").filter(|part| part.get("thought").is_none())?;
+        text(part, "/text")
+    }
+
+    fn assemble(&self, events: &[Value]) -> Option<Value> {
+        let last = |pointer: &str| events.iter().filter_map(|event| event.pointer(pointer)).next_back().cloned();
+        let finish_reason = last("/candidates/0/finishReason")?;
+        let parts =
+            events.iter().filter_map(|event| event.pointer("/candidates/0/content/parts")?.as_array()).flatten();
+        let content = json!({ "role": "model", "parts": parts.collect::<Vec<_>>() });
+        Some(json!({
+            "candidates": [{ "content": content, "finishReason": finish_reason }],
+            "usageMetadata": last("/usageMetadata"),
+            "modelVersion": last("/modelVersion"),
+        }))
     }
 }
 

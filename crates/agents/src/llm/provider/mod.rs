@@ -18,7 +18,7 @@ use super::{
 /// How the server of a model is spoken to.
 pub(super) trait Dialect: Sync {
     /// Where questions go, below the base of the API.
-    fn path(&self, model: &str) -> String;
+    fn path(&self, ask: &Ask<'_>) -> String;
 
     /// The header that shows who asks, and what stands in it before the key.
     fn key(&self) -> (&'static str, &'static str);
@@ -33,6 +33,12 @@ pub(super) trait Dialect: Sync {
 
     /// The answer; `None` if there is none in it. `asked` is the model that was meant.
     fn read(&self, body: &Value, asked: &str) -> Option<Turn>;
+
+    /// What an event of a stream adds to what is said.
+    fn piece<'e>(&self, event: &'e Value) -> Option<&'e str>;
+
+    /// The whole answer that the events of a stream come to; `None` if it does not come to its end.
+    fn assemble(&self, events: &[Value]) -> Option<Value>;
 }
 
 /// The dialect of a provider. Nobody is spoken to offline.

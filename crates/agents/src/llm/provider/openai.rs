@@ -1,4 +1,6 @@
-//! Any server with the `OpenAI` API of chat completions, without streaming.
+//! Any server with the `OpenAI` API of chat completions.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -12,7 +14,7 @@ use crate::llm::{
 pub(super) struct OpenAi;
 
 impl Dialect for OpenAi {
-    fn path(&self, _model: &str) -> String {
+    fn path(&self, _ask: &Ask<'_>) -> String {
         "/chat/completions".to_owned()
     }
 
@@ -31,6 +33,8 @@ impl Dialect for OpenAi {
             ("max_tokens", ask.config.max_tokens.map(Value::from)),
             ("response_format", ask.config.format.as_ref().map(format)),
             ("tools", (!tools.is_empty()).then_some(Value::Array(tools))),
+            ("stream", ask.config.streams.then_some(Value::Bool(true))),
+            ("stream_options", ask.config.streams.then(|| json!({ "include_usage": true }))),
         ];
         body.extend(optional.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         Value::Object(body)
@@ -54,6 +58,46 @@ impl Dialect for OpenAi {
         let model = text(body, "/model").unwrap_or(asked);
         Some(Turn { calls, usage, finish_reason, ..Turn::said(Provider::OpenAi, model, said) })
     }
+
+    fn piece<'e>(&self, event: &'e Value) -> Option<&'e str> {
+        text(event, "/choices/0/delta/content")
+    }
+
+    fn assemble(&self, events: &[Value]) -> Option<Value> {
+        let choices = || events.iter().filter_map(|event| event.pointer("/choices/0"));
+        let finish_reason = choices().filter_map(|choice| text(choice, "/finish_reason")).next_back()?;
+        let joined = |pointer: &str| {
+            let pieces: Vec<&str> = choices().filter_map(|choice| text(choice, pointer)).collect();
+            (!pieces.is_empty()).then(|| pieces.concat())
+        };
+        let mut calls: BTreeMap<u64, Value> = BTreeMap::new();
+        let deltas = choices().filter_map(|choice| choice.pointer("/delta/tool_calls")?.as_array()).flatten();
+        for delta in deltas {
+            add_call(calls.entry(figure(delta, "/index").unwrap_or_default()).or_default(), delta);
+        }
+        let message = json!({
+            "content": joined("/delta/content"),
+            "refusal": joined("/delta/refusal"),
+            "tool_calls": calls.into_values().collect::<Vec<_>>(),
+        });
+        Some(json!({
+            "model": events.iter().find_map(|event| text(event, "/model")),
+            "choices": [{ "message": message, "finish_reason": finish_reason }],
+            "usage": events.iter().filter_map(|event| event.get("usage")).rfind(|usage| !usage.is_null()),
+        }))
+    }
+}
+
+/// Adds a piece to a call: its name comes at once, its input bit by bit.
+fn add_call(call: &mut Value, piece: &Value) {
+    let joined = |call: &Value, pointer: &str| {
+        format!("{}{}", text(call, pointer).unwrap_or_default(), text(piece, pointer).unwrap_or_default())
+    };
+    let function = json!({
+        "name": joined(call, "/function/name"), "arguments": joined(call, "/function/arguments"),
+    });
+    let id = text(call, "/id").or_else(|| text(piece, "/id")).map(str::to_owned);
+    *call = json!({ "id": id, "type": "function", "function": function });
 }
 
 fn message(message: &Message) -> Vec<Value> {

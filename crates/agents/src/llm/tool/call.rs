@@ -166,7 +166,9 @@ impl<'a> Caller<'a> {
 
     /// How long a call may take.
     fn most_ms(&self, ready: &Ready<'_>) -> u64 {
-        ready.tool.timeout_ms.unwrap_or(u64::MAX).min(timeout_ms(self.call))
+        let seconds = ready.agent.as_ref().and_then(|agent| agent.max_execution_time);
+        let agents = seconds.map_or(u64::MAX, |seconds| u64::from(seconds).saturating_mul(1_000));
+        ready.tool.timeout_ms.unwrap_or(u64::MAX).min(agents).min(timeout_ms(self.call))
     }
 
     async fn operate(&self, ready: &Ready<'_>, key: &str, wanted: &ToolCall) -> Result<Value, StepError> {
