@@ -37,7 +37,7 @@ impl PartJournal for Station {
 
     async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
         let given = (worker, step, part);
-        self.call("part.record", &given, self.around.memory.record_part(worker, step, part)).await
+        self.call("part.record", &given, self.around.witness.record_part(worker, step, part)).await
     }
 }
 
