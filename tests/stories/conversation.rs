@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::Notify,
+    sync::watch,
     time::{self, Instant},
 };
 
@@ -54,15 +54,15 @@ config:
 struct Stub {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,
-    /// Told of every request, before and after it is answered.
-    moved: Arc<Notify>,
+    /// Counts every request twice: when it has come, and when it is answered.
+    moved: watch::Sender<usize>,
 }
 
 impl Stub {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let stub = Self { port, asked: Arc::default(), moved: Arc::default() };
+        let stub = Self { port, asked: Arc::default(), moved: watch::Sender::default() };
         let serving = stub.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -93,7 +93,7 @@ impl Stub {
             line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("idempotency-key")).map(|(_, key)| key)
         });
         self.asked.lock().unwrap().push(key.expect("every request has a key").split_once('/').unwrap().1.to_owned());
-        self.moved.notify_one();
+        self.moved.send_modify(|moved| *moved += 1);
         time::interval_at(Instant::now() + THINKS, THINKS).tick().await;
         let body: Value = serde_json::from_str(&body).unwrap();
         let answer = if head.starts_with("POST /note ") { json!({ "noted": body["n"] }) } else { turn(&body) };
@@ -101,7 +101,7 @@ impl Stub {
         let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close";
         let _gone =
             stream.write_all(format!("{head}\r\ncontent-length: {}\r\n\r\n{answer}", answer.len()).as_bytes()).await;
-        self.moved.notify_one();
+        self.moved.send_modify(|moved| *moved += 1);
     }
 
     fn asked(&self) -> Vec<String> {
@@ -170,12 +170,9 @@ async fn talk(movements: &[usize]) -> Counts {
     let mut process = run;
     for wanted in movements {
         // Some deaths come before a request is answered, some after: a movement is either.
-        let moves = async {
-            for _ in 0..*wanted {
-                stub.moved.notified().await;
-            }
-        };
-        within("the conversation moves", moves).await;
+        let mut moved = stub.moved.subscribe();
+        let until = *moved.borrow() + wanted;
+        within("the conversation moves", moved.wait_for(|moved| *moved >= until)).await.unwrap();
         process.signal("KILL").await;
         process.end().await;
         counts.kills += 1;

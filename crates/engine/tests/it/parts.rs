@@ -8,11 +8,12 @@ use std::{
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use turbocat_domain::{
+    agent::{Agent, AgentStatus, AgentType},
     execution::ExecutionStatus,
     id::ExecutionId,
     port::{
-        AgentCall, AgentRunner, ExecutionFilter, LogSink, PageRequest, PartJournal, PartKind, StepPart, StepPlace,
-        WorkerRepository, WorkflowCall,
+        AgentCall, AgentFilter, AgentRunner, ExecutionFilter, LogSink, PageRequest, PartJournal, PartKind, StepPart,
+        StepPlace, WorkerRepository, WorkflowCall,
     },
     step_run::StepError,
 };
@@ -70,13 +71,7 @@ impl AgentRunner for Turns {
 async fn world_of_turns(turns: u64, retries: u32) -> (World, turbocat_domain::id::WorkflowId) {
     let mut world = World::new().await;
     let config = json!({ "prompt": "p", "tools": [] });
-    world
-        .agent("turns", |agent| turbocat_domain::agent::Agent {
-            kind: turbocat_domain::agent::AgentType::Llm,
-            config,
-            ..agent
-        })
-        .await;
+    world.agent("turns", |agent| Agent { kind: AgentType::Llm, config, ..agent }).await;
     let workflow = world
         .workflow(json!({ "name": "talk", "steps": [{
             "key": "talk", "type": "agent", "agent": "turns", "inputs": { "turns": turns },
@@ -229,4 +224,38 @@ async fn a_workflow_that_is_not_there_is_an_error_of_the_call() {
     let execution = world.ended(id).await;
     assert_eq!(execution.error_code.as_deref(), Some("workflow_not_found"));
     drop(engine);
+}
+
+/// Looks agents up, and answers with what it found.
+struct Looker;
+
+#[async_trait]
+impl AgentRunner for Looker {
+    async fn run(&self, call: AgentCall, _: Arc<dyn LogSink>) -> Result<Value, StepError> {
+        let mut found = Vec::new();
+        for name in call.inputs["names"].as_array().unwrap() {
+            found.push(match call.host.agent(name.as_str().unwrap()).await {
+                Ok(agent) => json!(agent.name.as_str()),
+                Err(error) => json!(error.code),
+            });
+        }
+        Ok(Value::Array(found))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_finds_active_agents_by_name_and_by_id() {
+    let (mut world, _) = world_of_turns(0, 0).await;
+    world.agent("retired", |agent| Agent { status: AgentStatus::Inactive, ..agent }).await;
+    let queries = world.store.queries();
+    let all = queries.agents().list(&AgentFilter::default(), PageRequest::default()).await.unwrap().items;
+    let id_of = |name: &str| all.iter().find(|agent| agent.name.as_str() == name).unwrap().id.to_string();
+    let names = json!(["turns", "nobody", "retired", id_of("echo"), id_of("retired")]);
+    let step = json!({ "key": "look", "type": "agent", "agent": "turns", "inputs": { "names": names } });
+    let workflow = world.workflow(json!({ "name": "look", "steps": [step] })).await;
+    let engine = world.engine(Looker).await;
+    let id = world.start(&engine.handle(), workflow, json!({})).await;
+
+    let missing = "agent_not_found";
+    assert_eq!(world.completed(id).await.output_data, json!(["turns", missing, missing, "echo", missing]));
 }
