@@ -6,8 +6,15 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use turbocat_migration::{MigrationError, down, ensure_current, status, up};
 use turbocat_testkit::postgres::TestDatabase;
 
-const ALL: [&str; 6] =
-    ["m0001_specification", "m0002_engine", "m0003_schedules", "m0004_access", "m0005_secrets", "m0010_audit_chain"];
+const ALL: [&str; 7] = [
+    "m0001_specification",
+    "m0002_engine",
+    "m0003_schedules",
+    "m0004_access",
+    "m0005_secrets",
+    "m0010_audit_chain",
+    "m0020_step_parts",
+];
 
 async fn execute(database: &TestDatabase, sql: &str) -> Result<(), sqlx::Error> {
     let mut db = PgConnection::connect(database.url()).await?;

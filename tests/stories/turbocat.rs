@@ -93,7 +93,8 @@ impl Answer {
 /// The binary, with the options that its commands get.
 pub(crate) struct Turbocat {
     options: Vec<String>,
-    variables: Vec<(&'static str, String)>,
+    /// What its environment has beside what every story's has.
+    environment: Vec<(String, String)>,
     /// Dropped with the story.
     database: Option<TestDatabase>,
 }
@@ -113,20 +114,20 @@ impl Turbocat {
         let url = format!("--database-url={}", database.url());
         Self {
             options: vec![url, "--allow-unsafe-database".to_owned()],
-            variables: Vec::new(),
+            environment: Vec::new(),
             database: Some(database),
         }
     }
 
     /// With these options, and no database of the story's.
     pub(crate) fn with_options(options: &[String]) -> Self {
-        Self { options: options.to_vec(), variables: Vec::new(), database: None }
+        Self { options: options.to_vec(), environment: Vec::new(), database: None }
     }
 
     /// The same without leave to use an unsafe database.
     pub(crate) fn careful(&self) -> Self {
         let options = self.options.iter().filter(|option| *option != "--allow-unsafe-database").cloned();
-        Self { options: options.collect(), variables: self.variables.clone(), database: None }
+        Self { options: options.collect(), environment: self.environment.clone(), database: None }
     }
 
     /// With one more option.
@@ -136,14 +137,24 @@ impl Turbocat {
     }
 
     /// With a variable in the environment of its commands.
-    pub(crate) fn with_variable(mut self, name: &'static str, value: &str) -> Self {
-        self.variables.push((name, value.to_owned()));
-        self
+    pub(crate) fn with_variable(self, name: &str, value: &str) -> Self {
+        self.with_environment(&[(name, value)])
     }
 
     /// All rows of all tables, as text.
     pub(crate) async fn dump(&self) -> String {
         self.database.as_ref().expect("a database of the story's").dump().await.unwrap()
+    }
+
+    /// The same, with these variables.
+    pub(crate) fn with_environment(mut self, variables: &[(&str, &str)]) -> Self {
+        self.environment.extend(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        self
+    }
+
+    /// Where the database of the story's is.
+    pub(crate) fn database_url(&self) -> &str {
+        self.database.as_ref().expect("a database of the story's").url()
     }
 
     /// Runs a statement behind the binary's back: for a time that no story can wait for.
@@ -157,7 +168,7 @@ impl Turbocat {
         let mut command = Command::new(env!("CARGO_BIN_EXE_turbocat"));
         let kept = ["PATH", "HOME", "TMPDIR", "TURBOCAT_PG_BIN"];
         command.env_clear().envs(kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(arguments).args(&self.options).current_dir(root()).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

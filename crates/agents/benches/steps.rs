@@ -11,7 +11,7 @@ use std::{
 
 use chrono::DateTime;
 use serde_json::{Value, json};
-use turbocat_agents::{Agents, AgentsConfig, EgressPolicy, LlmConfig, Secrets};
+use turbocat_agents::{Agents, AgentsConfig, EgressPolicy, LlmConfig, Schemas, Secrets};
 use turbocat_domain::{
     agent::{Agent, AgentType, NewAgent},
     execution_log::LogLevel,
@@ -19,6 +19,8 @@ use turbocat_domain::{
     port::{AgentCall, AgentRunner, LogSink},
     value::Name,
 };
+use turbocat_schema::JsonSchemas;
+use turbocat_testkit::host::MemoryHost;
 use uuid::Uuid;
 
 const STEPS: usize = 300;
@@ -42,6 +44,7 @@ fn call(kind: AgentType, config: Value) -> Result<AgentCall, Box<dyn Error>> {
         agent: Arc::new(Agent { config, ..Agent::new(new, DateTime::UNIX_EPOCH) }),
         inputs: json!({ "a": 1, "b": 2 }),
         timeout_ms: 10_000,
+        host: Arc::new(MemoryHost::default()),
     })
 }
 
@@ -68,6 +71,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         python: None,
         egress: EgressPolicy::default(),
         llm: LlmConfig::default(),
+        schemas: Schemas::new(Arc::new(JsonSchemas::default())),
         secrets: Secrets::new(),
     })?;
     let javascript = json!({ "language": "javascript", "source": "export default ({ a, b }) => a + b" });

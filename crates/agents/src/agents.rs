@@ -3,6 +3,7 @@
 use std::{borrow::Cow, path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use turbocat_domain::{
     agent::AgentType,
@@ -18,7 +19,7 @@ use crate::{
     code, data,
     egress::{EgressClient, EgressPolicy},
     host::{Budget, ChildHost, HostOptions, Job},
-    llm::{self, LlmConfig, Models, Surroundings},
+    llm::{self, LlmConfig, Models, Schemas, Surroundings},
     redaction::Redactor,
     secret::{self, NamedSecret, Secret, Secrets},
     validate_config,
@@ -41,6 +42,8 @@ pub struct AgentsConfig {
     pub egress: EgressPolicy,
     /// The language models that the operator provides.
     pub llm: LlmConfig,
+    /// Checks the inputs of tools and the answers of models.
+    pub schemas: Schemas,
     /// The secrets that the operator provides, by the names that configurations use.
     pub secrets: Secrets,
 }
@@ -66,13 +69,21 @@ pub struct Agents {
     python: code::Python,
     egress: EgressClient,
     models: Models,
+    schemas: Schemas,
     secrets: Secrets,
     /// The secrets of users.
     vault: Option<Arc<dyn SecretVault>>,
-    /// The key of the operator's model, which is kept out of everything like a secret.
-    model_key: Option<Secret>,
+    /// The keys of the operator's models, which are kept out of everything like secrets.
+    model_keys: Vec<Secret>,
     /// Of calls for which no secret is opened.
     redactor: Arc<Redactor>,
+}
+
+/// What was opened for one call.
+#[derive(Clone, Copy)]
+struct Opened<'a> {
+    secrets: &'a Secrets,
+    redactor: &'a Redactor,
 }
 
 impl Agents {
@@ -82,9 +93,9 @@ impl Agents {
     ///
     /// [`AgentsError`] if the HTTP client or the launcher of child processes cannot be set up.
     pub fn new(config: AgentsConfig) -> Result<Self, AgentsError> {
-        let known = config.secrets.values().map(|secret| &secret.value).chain(&config.llm.api_key);
+        let known = config.secrets.values().map(|secret| &secret.value).chain(config.llm.keys());
         let redactor = Arc::new(Redactor::of(known));
-        let model_key = config.llm.api_key.clone();
+        let model_keys = config.llm.keys().cloned().collect();
         let models = Models::new(config.llm, &config.egress)?;
         let host = HostOptions {
             program: config.child_program,
@@ -96,9 +107,10 @@ impl Agents {
             python: code::Python::new(config.python),
             egress: EgressClient::new(config.egress).map_err(AgentsError::Http)?,
             models,
+            schemas: config.schemas,
             secrets: config.secrets,
             vault: None,
-            model_key,
+            model_keys,
             redactor,
         })
     }
@@ -120,7 +132,8 @@ impl Agents {
         match kind {
             AgentType::Code => code::check(config, self.interpreters()).await,
             AgentType::Data => data::check(config, &self.children).await,
-            AgentType::Api | AgentType::Llm | AgentType::Workflow => Ok(()),
+            AgentType::Llm => llm::check(config, &self.schemas),
+            AgentType::Api | AgentType::Workflow => Ok(()),
         }
     }
 
@@ -147,14 +160,23 @@ impl Agents {
         Ok(opened.map(|one| (one.name, NamedSecret { value: Secret::new(one.value), hosts: one.hosts })).collect())
     }
 
-    async fn dispatch(&self, call: &AgentCall, secrets: &Secrets, log: &dyn LogSink) -> Result<Value, StepError> {
+    async fn dispatch(&self, call: &AgentCall, with: Opened<'_>, log: &Arc<dyn LogSink>) -> Result<Value, StepError> {
         match call.agent.kind {
-            AgentType::Code => code::run(call, secrets, self.interpreters(), log).await,
-            AgentType::Data => data::run(call, &self.children, log).await,
-            AgentType::Api => api::run(call, &self.egress, secrets).await,
+            AgentType::Code => code::run(call, with.secrets, self.interpreters(), &**log).await,
+            AgentType::Data => data::run(call, &self.children, &**log).await,
+            AgentType::Api => api::run(call, &self.egress, with.secrets).await,
             AgentType::Llm => {
-                let (models, egress) = (&self.models, &self.egress);
-                llm::run(call, Surroundings { models, egress, secrets }).await
+                let around = Surroundings {
+                    models: &self.models,
+                    egress: &self.egress,
+                    secrets: with.secrets,
+                    schemas: self.schemas.validator(),
+                    redactor: with.redactor,
+                    runner: self,
+                    log,
+                };
+                let conversation: BoxFuture<'_, Result<Value, StepError>> = Box::pin(llm::run(call, around));
+                conversation.await
             }
             AgentType::Workflow => Err(StepError::permanent(
                 "unsupported_agent",
@@ -173,7 +195,7 @@ impl AgentRunner for Agents {
             Arc::clone(&self.redactor)
         } else {
             let named = self.secrets.values().chain(own.values()).map(|secret| &secret.value);
-            Arc::new(Redactor::of(named.chain(&self.model_key)))
+            Arc::new(Redactor::of(named.chain(&self.model_keys)))
         };
         let log = redactor.log(log);
         // A code agent is given nothing of the operator's: it could hand it to anybody.
@@ -183,7 +205,8 @@ impl AgentRunner for Agents {
             // The user's own stands before the operator's of the same name.
             (_, false) => Cow::Owned(self.secrets.clone().into_iter().chain(own).collect()),
         };
-        redactor.outcome(self.dispatch(&call, &secrets, &*log).await)
+        let with = Opened { secrets: &secrets, redactor: &redactor };
+        redactor.outcome(self.dispatch(&call, with, &log).await)
     }
 }
 

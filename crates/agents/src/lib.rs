@@ -33,5 +33,5 @@ pub use child::child_main;
 pub use config::validate_config;
 pub use egress::{EgressPolicy, InvalidEgressRule};
 pub use host::{SandboxLayer, sandbox_report};
-pub use llm::LlmConfig;
+pub use llm::{LlmConfig, LlmEndpoint, Schemas};
 pub use secret::{NamedSecret, Secret, Secrets};

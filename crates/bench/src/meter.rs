@@ -22,8 +22,8 @@ use turbocat_domain::{
     port::{
         CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
         EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
-        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Renewal, Result, ScheduleRepository,
-        StoredEvent, Takeover, WorkerRepository,
+        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome, Renewal, Result,
+        ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover, WorkerRepository,
     },
 };
 use turbocat_persistence::PgStore;
@@ -181,6 +181,17 @@ impl EventQueries for Meter {
         target: (ExecutionId, &'a str),
     ) -> Result<Vec<StoredEvent>> {
         self.call().received(name, since, target).await
+    }
+}
+
+#[async_trait]
+impl PartJournal for Meter {
+    async fn parts(&self, step: &StepPlace) -> Result<Vec<StepPart>> {
+        self.call().parts(step).await
+    }
+
+    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
+        self.call().record_part(worker, step, part).await
     }
 }
 

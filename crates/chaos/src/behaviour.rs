@@ -170,6 +170,7 @@ mod tests {
             agent: Arc::new(an_agent(&ids, owner.id, AgentType::Code)),
             inputs,
             timeout_ms: 1_000,
+            host: Arc::new(turbocat_testkit::host::MemoryHost::default()),
         };
         let told = Arc::new(Told::default());
         let runner = ChaosRunner::new(Arc::clone(&told) as Arc<dyn Ledger>, Arc::new(MemoryStore::default()));

@@ -120,6 +120,23 @@ pub const API_TIMEOUT_MS: u64 = 30_000;
 /// The bytes of an API agent's answer.
 pub const API_RESPONSE_BYTES_MAX: usize = 4 * MIB;
 
+/// The turns of an LLM agent that names no `max_turns`.
+pub const LLM_TURNS_DEFAULT: u32 = 20;
+/// The turns of an LLM agent, whatever it names.
+pub const LLM_TURNS_MAX: u32 = 200;
+/// The tools of an LLM agent.
+pub const LLM_TOOLS_MAX: usize = 64;
+/// The calls of tools that an LLM agent makes in one attempt of a step, all turns together.
+pub const LLM_CALLS_MAX: usize = 500;
+/// The calls of tools that run at once.
+pub const LLM_CALLS_AT_ONCE: usize = 8;
+/// How deep LLM agents may call agents.
+pub const LLM_DEPTH_MAX: usize = 4;
+/// The bytes of a tool's result that are given to the model; the rest is cut.
+pub const LLM_RESULT_BYTES_MAX: usize = 64 * KIB;
+/// The bytes of the answer of a model's server.
+pub const LLM_RESPONSE_BYTES_MAX: usize = 4 * MIB;
+
 // Logs.
 
 /// The bytes of one line that an agent writes; the rest is cut.

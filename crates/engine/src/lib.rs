@@ -23,6 +23,7 @@ mod core;
 mod engine;
 mod error;
 mod handle;
+mod host;
 mod journal_writer;
 mod lease;
 mod life;

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use turbocat_domain::{
     limits,
     port::{
-        AgentRunner, CounterRepository, EventQueries, ExecutionQueue, IdGenerator, Journal, LogWriter, Queries,
-        ScheduleRepository, SchemaValidator, WorkerRepository,
+        AgentRunner, CounterRepository, EventQueries, ExecutionQueue, IdGenerator, Journal, LogWriter, PartJournal,
+        Queries, ScheduleRepository, SchemaValidator, WorkerRepository,
     },
 };
 
@@ -97,6 +97,8 @@ pub struct Ports {
     pub schedules: Arc<dyn ScheduleRepository>,
     /// Where results are committed.
     pub journal: Arc<dyn Journal>,
+    /// Where the parts of steps are recorded.
+    pub parts: Arc<dyn PartJournal>,
     /// What executions wait for.
     pub events: Arc<dyn EventQueries>,
     /// Where the lines that agents print go.

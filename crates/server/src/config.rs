@@ -1,10 +1,11 @@
 //! What the environment says besides the command line.
 
-use std::{env, path::PathBuf};
+use std::{env, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
-use turbocat_agents::{AgentsConfig, EgressPolicy, LlmConfig, NamedSecret, Secret, Secrets};
+use turbocat_agents::{AgentsConfig, EgressPolicy, LlmConfig, LlmEndpoint, NamedSecret, Schemas, Secret, Secrets};
 use turbocat_postgres::ClusterOptions;
+use turbocat_schema::JsonSchemas;
 
 use crate::{adapter::KeySource, args::GlobalArgs};
 
@@ -33,6 +34,7 @@ pub(crate) fn agents() -> anyhow::Result<AgentsConfig> {
         python: variable("TURBOCAT_PYTHON").map(PathBuf::from),
         egress: EgressPolicy::allowing(rules).context("TURBOCAT_EGRESS_ALLOW")?,
         llm: llm(),
+        schemas: Schemas::new(Arc::new(JsonSchemas::default())),
         secrets: secrets(env::vars()),
     })
 }
@@ -66,6 +68,17 @@ fn llm() -> LlmConfig {
         base_url: variable("OPENAI_BASE_URL"),
         api_key: variable("OPENAI_API_KEY").map(Secret::new),
         model: variable("OPENAI_MODEL"),
+        anthropic: endpoint("ANTHROPIC"),
+        gemini: endpoint("GEMINI"),
+    }
+}
+
+/// The server of another provider, by variables with its name.
+fn endpoint(name: &str) -> LlmEndpoint {
+    LlmEndpoint {
+        base_url: variable(&format!("{name}_BASE_URL")),
+        api_key: variable(&format!("{name}_API_KEY")).map(Secret::new),
+        model: variable(&format!("{name}_MODEL")),
     }
 }
 

@@ -95,6 +95,7 @@ impl App {
             queue: Arc::new(self.store.clone()),
             schedules: Arc::new(self.store.clone()),
             journal: Arc::new(self.store.clone()),
+            parts: Arc::new(self.store.clone()),
             events: Arc::new(self.store.clone()),
             logs: Arc::new(self.store.clone()),
             counters: Arc::new(self.store.clone()),

@@ -6,6 +6,7 @@ pub mod cipher;
 pub mod clock;
 pub mod contract;
 pub mod faulty;
+pub mod host;
 pub mod ids;
 pub mod memory;
 pub mod mock;

@@ -189,6 +189,7 @@ mod tests {
     use super::*;
     use crate::{
         builder::{a_user, an_agent},
+        host::MemoryHost,
         ids::SequentialIds,
     };
 
@@ -203,6 +204,7 @@ mod tests {
             agent: Arc::new(an_agent(&ids, owner.id, AgentType::Code)),
             inputs: json!({"n": 1}),
             timeout_ms: 1_000,
+            host: Arc::new(MemoryHost::default()),
         }
     }
 

@@ -30,6 +30,11 @@ impl Answer {
         kind == "application/json" || kind.ends_with("+json")
     }
 
+    /// Whether its body is a stream of events.
+    pub(crate) fn is_event_stream(&self) -> bool {
+        self.header(&CONTENT_TYPE).is_some_and(|kind| kind.trim_start().starts_with("text/event-stream"))
+    }
+
     /// The body as text; what is no UTF-8 becomes U+FFFD.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()

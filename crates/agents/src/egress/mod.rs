@@ -45,11 +45,21 @@ impl EgressClient {
 
     /// Sends a request and reads the whole answer, all within the timeout.
     pub(crate) async fn send(&self, request: Request, timeout_ms: u64) -> Result<Answer, StepError> {
+        self.send_observed(request, timeout_ms, &mut |_| {}).await
+    }
+
+    /// The same, and shows the answer's body as it comes.
+    pub(crate) async fn send_observed(
+        &self,
+        request: Request,
+        timeout_ms: u64,
+        observe: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<Answer, StepError> {
         let url = request.url().clone();
         self.check(&url)?;
         let exchange = async {
             let response = self.client.execute(request).await.map_err(|error| explain(&url, &error))?;
-            read(&url, response).await
+            read(&url, response, observe).await
         };
         tokio::time::timeout(Duration::from_millis(timeout_ms), exchange).await.unwrap_or_else(|_| {
             let message = format!("{} did not answer within {timeout_ms} ms", place(&url));
@@ -82,7 +92,7 @@ fn builder(policy: &Arc<EgressPolicy>) -> ClientBuilder {
         .user_agent(concat!("turbocat/", env!("CARGO_PKG_VERSION")))
 }
 
-async fn read(url: &Url, response: Response) -> Result<Answer, StepError> {
+async fn read(url: &Url, response: Response, observe: &mut (dyn FnMut(&[u8]) + Send)) -> Result<Answer, StepError> {
     let (status, headers) = (response.status(), response.headers().clone());
     let mut body = Vec::new();
     let mut chunks = response.bytes_stream();
@@ -96,6 +106,7 @@ async fn read(url: &Url, response: Response) -> Result<Answer, StepError> {
             );
             return Err(StepError::permanent("output_too_large", message));
         }
+        observe(&chunk);
         body.extend_from_slice(&chunk);
     }
     Ok(Answer { status, headers, body })

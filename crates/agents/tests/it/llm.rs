@@ -28,6 +28,7 @@ fn at(server: &Server) -> AgentsConfig {
         base_url: Some(server.url("/v1/")),
         api_key: Some(Secret::new("sk-operator")),
         model: Some("m".to_owned()),
+        ..LlmConfig::default()
     };
     AgentsConfig { llm, ..config() }
 }
@@ -130,11 +131,12 @@ async fn failures_of_the_models_server_are_told_apart() {
 }
 
 #[tokio::test]
-async fn prose_where_json_was_asked_for_is_a_bad_answer() {
+async fn prose_where_json_was_asked_for_is_asked_for_again_and_then_given_up() {
     let reply = REPLY.replace(r#"{\"a\":1}"#, "sure, here it is");
     let server = Server::json("200 OK", "", &reply).await;
     let config = json!({ "prompt": "hello", "response_format": "json" });
 
     let error = ask(at(&server), llm(config, json!({}))).await.unwrap_err();
-    assert_eq!((error.code.as_str(), error.retryable), ("llm_bad_answer", true));
+    assert_eq!((error.code.as_str(), error.retryable), ("llm_bad_output", false));
+    assert_eq!(server.requests().len(), 3, "it is asked twice more");
 }

@@ -9,11 +9,15 @@ mod code;
 #[cfg(test)]
 mod config;
 #[cfg(test)]
+mod conversation;
+#[cfg(test)]
 mod data;
 #[cfg(test)]
 mod llm;
 #[cfg(test)]
 mod probes;
+#[cfg(test)]
+mod providers;
 #[cfg(test)]
 mod python;
 #[cfg(test)]
@@ -22,5 +26,7 @@ mod sandbox;
 mod secrets;
 #[cfg(test)]
 mod server;
+#[cfg(test)]
+mod streams;
 #[cfg(test)]
 mod support;

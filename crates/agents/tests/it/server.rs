@@ -69,3 +69,47 @@ fn is_whole(request: &[u8]) -> bool {
     let length = head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
     body.len() >= length.unwrap_or(0)
 }
+
+impl Server {
+    /// A server that gives its first visitor the first answer, its second the second, and the last to all others.
+    pub(crate) async fn answering_in_turn(answers: Vec<Vec<u8>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (answers, seen) = (answers.into_iter().map(Arc::new).collect::<Vec<_>>(), Arc::clone(&requests));
+        tokio::spawn(async move {
+            let mut visitors = 0;
+            while let Ok((stream, _)) = listener.accept().await {
+                let answer = Arc::clone(answers.get(visitors).or(answers.last()).unwrap());
+                visitors += 1;
+                tokio::spawn(serve(stream, answer, Arc::clone(&seen)));
+            }
+        });
+        Self { address, requests }
+    }
+
+    /// The bodies of what it was asked, as JSON.
+    pub(crate) fn bodies(&self) -> Vec<serde_json::Value> {
+        let requests = self.requests();
+        let bodies = requests.iter().map(|request| request.split_once("\r\n\r\n").unwrap().1);
+        bodies.map(|body| serde_json::from_str(body).unwrap()).collect()
+    }
+
+    /// The idempotency keys of what it was asked, without the execution.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let requests = self.requests();
+        let lines = requests.iter().map(|request| {
+            request.lines().find_map(|line| line.strip_prefix("idempotency-key: ")).expect("a key").to_owned()
+        });
+        lines.map(|key| key.split_once('/').unwrap().1.to_owned()).collect()
+    }
+}
+
+/// An answer with a status and a body of JSON.
+pub(crate) fn json_answer(status: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
+}

@@ -8,7 +8,7 @@ use std::{
 
 use chrono::DateTime;
 use serde_json::{Value, json};
-use turbocat_agents::{Agents, AgentsConfig, EgressPolicy, LlmConfig, Secrets};
+use turbocat_agents::{Agents, AgentsConfig, EgressPolicy, LlmConfig, Schemas, Secrets};
 use turbocat_domain::{
     agent::{Agent, AgentType, NewAgent},
     execution_log::LogLevel,
@@ -17,6 +17,8 @@ use turbocat_domain::{
     step_run::StepError,
     value::Name,
 };
+use turbocat_schema::JsonSchemas;
+use turbocat_testkit::host::MemoryHost;
 use uuid::Uuid;
 
 /// The child process of the tests.
@@ -36,6 +38,7 @@ pub(crate) fn config() -> AgentsConfig {
         python: None,
         egress: EgressPolicy::default(),
         llm: LlmConfig::default(),
+        schemas: Schemas::new(Arc::new(JsonSchemas::default())),
         secrets: Secrets::new(),
     }
 }
@@ -71,6 +74,7 @@ pub(crate) fn call(kind: AgentType, config: Value) -> AgentCall {
         agent: Arc::new(agent),
         inputs: json!({}),
         timeout_ms: 20_000,
+        host: Arc::new(MemoryHost::default()),
     }
 }
 

@@ -123,6 +123,7 @@ fn ports(app: &App, tap: &Arc<Tap>, ledger: &Teller) -> Ports {
         workers: Arc::new(Lives::new(Arc::clone(&store), ledger.clone())),
         queue: Arc::clone(&store) as _,
         journal: Arc::clone(tap) as _,
+        parts: Arc::clone(&store) as _,
         events: Arc::clone(&store) as _,
         logs: Arc::clone(&store) as _,
         counters: Arc::clone(&store) as _,

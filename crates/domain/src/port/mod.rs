@@ -8,6 +8,7 @@ mod clock;
 mod error;
 mod journal;
 mod page;
+mod part;
 mod queries;
 mod queue;
 mod repository;
@@ -28,6 +29,7 @@ pub use journal::{
     CommitOutcome, CounterRepository, FinishedExecution, Journal, JournalBatch, LogWriter, ParkedExecution, WaitRecord,
 };
 pub use page::{Cursor, Page, PageRequest};
+pub use part::{PartJournal, PartKind, PartOutcome, StepPart, StepPlace};
 pub use queries::{
     AgentFilter, AgentQueries, ApiKeyQueries, AuditLogFilter, AuditLogQueries, DeploymentFilter, DeploymentQueries,
     ExecutionFilter, ExecutionQueries, LogFilter, Queries, TemplateFilter, TemplateQueries, UserFilter, UserQueries,
@@ -41,7 +43,7 @@ pub use repository::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
     TemplateRepository, UserRepository, WorkflowRepository,
 };
-pub use runner::{AgentCall, AgentRunner, LogSink};
+pub use runner::{AgentCall, AgentRunner, AttemptHost, LogSink, WorkflowCall};
 pub use schedule::{
     DueRequest, DueSchedule, DueSchedules, FireOutcome, Fired, FiredTick, Firing, ScheduleRepository,
     ScheduledExecution,
@@ -57,6 +59,7 @@ pub use {
     access::{MockAccessLedger, MockIdempotencyRepository, MockRateLimiter, MockSessionQueries, MockSessionRepository},
     clock::{MockClock, MockIdGenerator},
     journal::{MockCounterRepository, MockJournal, MockLogWriter},
+    part::MockPartJournal,
     queries::{
         MockAgentQueries, MockApiKeyQueries, MockAuditLogQueries, MockDeploymentQueries, MockExecutionQueries,
         MockTemplateQueries, MockUserQueries, MockWorkflowQueries,

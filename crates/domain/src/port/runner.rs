@@ -1,10 +1,11 @@
 //! Running an agent: what the engine asks for, and what comes back.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use serde_json::Value;
 
+use super::StepPart;
 use crate::{
     agent::Agent,
     execution_log::LogLevel,
@@ -29,6 +30,8 @@ pub struct AgentCall {
     pub inputs: Value,
     /// How long it may take: the smaller of the step's and the agent's limit.
     pub timeout_ms: u64,
+    /// What it may write down and ask for on its way.
+    pub host: Arc<dyn AttemptHost>,
 }
 
 impl AgentCall {
@@ -37,6 +40,52 @@ impl AgentCall {
     pub fn idempotency_key(&self) -> String {
         format!("{}/{}", self.execution_id.as_uuid(), self.path)
     }
+}
+
+/// A workflow that an attempt wants to be run, as a child of its execution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkflowCall {
+    /// The name of the call in its step: the same call of another attempt is the same child.
+    pub key: String,
+    /// The workflow, by its name or by the id of a version.
+    pub workflow: String,
+    /// What it is given.
+    pub inputs: Value,
+}
+
+/// What an attempt has at hand while it runs. All attempts of a step share what they record.
+#[async_trait]
+pub trait AttemptHost: Send + Sync + fmt::Debug {
+    /// What was recorded of the step so far, by this attempt and by those before it, in its order.
+    ///
+    /// # Errors
+    ///
+    /// A transient one if it cannot be read.
+    async fn recorded(&self) -> Result<Vec<StepPart>, StepError>;
+
+    /// Records a part of the step, and returns what is durable under its key now. That is what the attempt MUST go
+    /// on with: another attempt may have come first.
+    ///
+    /// # Errors
+    ///
+    /// A transient one if the worker lost the execution meanwhile; a permanent one if the part is too large, or storage
+    /// refuses it.
+    async fn record(&self, part: StepPart) -> Result<Value, StepError>;
+
+    /// The active agent of a name, as the owner of the step's agent sees it; a version is named by its id.
+    ///
+    /// # Errors
+    ///
+    /// `agent_not_found` if there is none.
+    async fn agent(&self, name: &str) -> Result<Arc<Agent>, StepError>;
+
+    /// Runs a workflow as a child execution, and waits for its output. The same call is the same child, however often
+    /// it is made.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be started, or did not complete.
+    async fn run_workflow(&self, call: WorkflowCall) -> Result<Value, StepError>;
 }
 
 /// Takes the lines that an agent writes while it runs.

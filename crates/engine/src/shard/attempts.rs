@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
 use tokio::time::Instant;
 use tracing::Instrument;
 use turbocat_domain::{
-    agent::Agent,
+    agent::{Agent, AgentType},
     port::AgentCall,
     run::{Report, StartStep, StepAddress},
 };
@@ -14,12 +15,13 @@ use turbocat_planted::{Bug, is_planted};
 use super::{
     Shard, SlotKey,
     lane::Entry,
-    message::{ChildStarted, Ended, Message},
-    slot::{Active, Child, Running},
+    message::{ChildStarted, Ended, Message, StartOfChild},
+    slot::{Active, Child, Running, Slot},
 };
 use crate::{
     agents,
     children::{self, ChildCall},
+    host::StepHost,
     logs::{AttemptLog, LogSource},
 };
 
@@ -44,6 +46,10 @@ impl Shard {
             step_key: planned.key.clone(),
             workflow_step_id: planned.workflow_step_id,
         };
+        let child = child_of(slot, &start, &agent);
+        let host = StepHost { life: Arc::clone(&self.life), slot: key, step, attempt, child };
+        // The owner before may have started children for it, and the attempt may do so.
+        let may_have_children = agent.kind == AgentType::Llm && agent.config.get("tools").is_some();
         let call = AgentCall {
             execution_id: slot.id,
             user_id: slot.user_id,
@@ -52,6 +58,7 @@ impl Shard {
             timeout_ms: agents::effective_timeout_ms(&agent, start.timeout_ms),
             inputs: agents::inputs_over_parameters(&agent, start.inputs),
             agent,
+            host: Arc::new(host),
         };
         let core = &self.life.core;
         let log = Arc::new(AttemptLog::new(core, source));
@@ -65,6 +72,9 @@ impl Shard {
         let task = core.tasks.spawn(run.instrument(span));
         let running = Running { attempt, agent_id, task: task.abort_handle() };
         self.set_active(key, step, Active::Running(running));
+        if may_have_children {
+            self.leaves_children(key);
+        }
         self.show_later(key, step, attempt);
     }
 
@@ -80,15 +90,8 @@ impl Shard {
         }
         let id = children::child_id(slot.id, &start.path, attempt);
         let path = children::child_path(&start.path, attempt);
-        let call = ChildCall {
-            parent: slot.id,
-            path: start.path,
-            attempt,
-            depth: slot.depth,
-            user_id: slot.user_id,
-            inputs: agents::inputs_over_parameters(&agent, start.inputs),
-            agent,
-        };
+        let child = child_of(slot, &start, &agent);
+        let call = ChildCall { inputs: agents::inputs_over_parameters(&agent, start.inputs), ..child };
         let life = Arc::clone(&self.life);
         self.life.core.tasks.spawn(async move {
             let result = tokio::select! {
@@ -136,6 +139,37 @@ impl Shard {
         }
     }
 
+    /// Lets an attempt start a child, if the run wants both.
+    pub(super) fn may_start_child(&mut self, asked: StartOfChild) {
+        let StartOfChild { slot: key, step, attempt, answer } = asked;
+        let slot = self.slots.get_mut(key).filter(|slot| slot.is_live());
+        let wanted =
+            slot.filter(|slot| matches!(slot.active.get(&step), Some(Active::Running(one)) if one.attempt == attempt));
+        // An attempt that is not wanted is about to be dropped.
+        let Some(slot) = wanted else { return };
+        let leave = if slot.children().count() + slot.children_of_attempts >= children::children_max() {
+            Err(children::too_many())
+        } else {
+            slot.children_of_attempts += 1;
+            slot.children_starting += 1;
+            slot.leaves_children = true;
+            Ok(())
+        };
+        let is_given = leave.is_ok();
+        if answer.send(leave).is_err() && is_given {
+            self.child_is_there(key);
+        }
+    }
+
+    /// The start of an attempt's child is over.
+    pub(super) fn child_is_there(&mut self, key: SlotKey) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        slot.children_starting -= 1;
+        if slot.end.is_some() {
+            self.hand_over_end(key);
+        }
+    }
+
     /// An attempt has ended by itself.
     pub(super) fn attempt_ended(&mut self, ended: Ended) {
         let Ended { slot: key, step, attempt, result } = ended;
@@ -178,5 +212,18 @@ impl Shard {
                 self.lanes.push(Entry::Record(Box::new(record)));
             }
         }
+    }
+}
+
+/// A child of an attempt, but for what it is given.
+fn child_of(slot: &Slot, start: &StartStep, agent: &Arc<Agent>) -> ChildCall {
+    ChildCall {
+        parent: slot.id,
+        path: start.path.clone(),
+        attempt: start.attempt,
+        depth: slot.depth,
+        user_id: slot.user_id,
+        agent: Arc::clone(agent),
+        inputs: Value::Null,
     }
 }

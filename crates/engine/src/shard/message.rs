@@ -29,6 +29,10 @@ pub(crate) enum Message {
     Ended(Ended),
     /// A child was started, or cannot be.
     ChildStarted(ChildStarted),
+    /// May an attempt start a child of its own?
+    MayStartChild(StartOfChild),
+    /// That child is there, or cannot be.
+    ChildIsThere(SlotKey),
     /// The children that an execution leaves are asked to be cancelled.
     ChildrenCancelled(SlotKey),
     /// Those of an execution that cannot be run are; this is its end.
@@ -64,6 +68,15 @@ pub(crate) struct ChildStarted {
     pub(crate) attempt: u16,
     pub(crate) child: ExecutionId,
     pub(crate) result: Result<(), StepError>,
+}
+
+/// An attempt that wants to start a child.
+pub(crate) struct StartOfChild {
+    pub(crate) slot: SlotKey,
+    pub(crate) step: StepAddress,
+    pub(crate) attempt: u16,
+    /// With leave, it says when the child is there.
+    pub(crate) answer: oneshot::Sender<Result<(), StepError>>,
 }
 
 /// What was found for executions that wait.

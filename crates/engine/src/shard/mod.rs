@@ -49,15 +49,18 @@ use turbocat_domain::{
     run::StepAddress,
 };
 
-pub(crate) use self::message::Message;
 use self::{
     attempts::Young,
     gate::Gate,
     lane::Lanes,
     mail::{Mailbox, Reads},
-    slab::{Slab, SlotKey},
+    slab::Slab,
     slot::{Active, Slot},
     timers::{Timer, Timers},
+};
+pub(crate) use self::{
+    message::{Message, StartOfChild},
+    slab::SlotKey,
 };
 use crate::{lease::LeaseEnd, life::Life};
 
@@ -171,6 +174,8 @@ impl Shard {
             Message::AgentLoaded(id, result) => self.agent_loaded(id, result),
             Message::Ended(ended) => self.attempt_ended(ended),
             Message::ChildStarted(started) => self.child_started(started),
+            Message::MayStartChild(asked) => self.may_start_child(asked),
+            Message::ChildIsThere(key) => self.child_is_there(key),
             Message::ChildrenCancelled(key) => self.children_cancelled(key),
             Message::Refused(finished) => self.end_refused(finished),
             Message::MayPark => {}

@@ -41,6 +41,8 @@ pub(super) struct Slot {
     pub(super) reading: u32,
     /// Children of it that have ended.
     pub(super) children_ended: usize,
+    /// Children that its attempts have started.
+    pub(super) children_of_attempts: usize,
     /// Children of it whose start is under way.
     pub(super) children_starting: usize,
     /// Whether it may have children for whose answers nobody waits, and that were not asked to be cancelled.
@@ -169,6 +171,7 @@ impl Slot {
             held: 0,
             reading: 0,
             children_ended: 0,
+            children_of_attempts: 0,
             children_starting: 0,
             leaves_children: false,
             end: None,

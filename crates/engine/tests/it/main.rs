@@ -13,6 +13,7 @@ mod flows;
 mod life_cycle;
 mod load;
 mod observed;
+mod parts;
 mod schedules;
 mod simulation;
 mod storage;

@@ -18,8 +18,8 @@ use turbocat_domain::{
     port::{
         CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
         EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
-        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Queries, Renewal, RepositoryError, Result,
-        ScheduleRepository, StoredEvent, Takeover, WorkerRepository,
+        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome, Queries, Renewal,
+        RepositoryError, Result, ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover, WorkerRepository,
     },
 };
 use turbocat_testkit::{
@@ -116,6 +116,19 @@ impl Journal for Observed {
             CommitOutcome::Fenced => drop(self.fenced.fetch_add(1, Ordering::SeqCst)),
         }
         Ok(outcome)
+    }
+}
+
+#[async_trait]
+impl PartJournal for Observed {
+    async fn parts(&self, step: &StepPlace) -> Result<Vec<StepPart>> {
+        self.enter("part.list")?;
+        self.store.parts(step).await
+    }
+
+    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
+        self.enter("part.record")?;
+        self.store.record_part(worker, step, part).await
     }
 }
 

@@ -140,6 +140,7 @@ impl World {
             queue: self.store.clone(),
             schedules: self.store.clone(),
             journal: self.store.clone(),
+            parts: self.store.clone(),
             events: self.store.clone(),
             logs: self.store.clone(),
             counters: self.store.clone(),

@@ -7,6 +7,7 @@ mod journal;
 mod journal_line;
 mod journal_rows;
 mod logs;
+mod parts;
 mod queue;
 mod queue_rows;
 mod schedules;

@@ -1,5 +1,5 @@
 -- Marks the locked workers $1 dead and makes their executions claimable. With $2 it was a death: an execution that
--- recorded an end since the last one begins to count anew, any other comes closer to being given up.
+-- recorded an end or a part since the last one begins to count anew, any other comes closer to being given up.
 -- Rows of workers that have been dead for a day are swept: a worker without a row is fenced as well.
 WITH dead AS (
     UPDATE workers SET dead_at = LOCALTIMESTAMP WHERE id = ANY ($1::uuid[]) RETURNING id
@@ -8,10 +8,12 @@ swept AS (
     DELETE FROM workers WHERE dead_at < LOCALTIMESTAMP - INTERVAL '1 day'
 ),
 orphans AS MATERIALIZED (
-    SELECT id, (
+    SELECT id, ((
         SELECT count(*) FROM step_runs
         WHERE step_runs.execution_id = executions.id AND step_runs.status <> 'running'
-    )::int4 AS records
+    ) + (
+        SELECT count(*) FROM step_parts WHERE step_parts.execution_id = executions.id
+    ))::int4 AS records
     FROM executions WHERE worker_id = ANY ($1::uuid[])
     ORDER BY id
     FOR NO KEY UPDATE OF executions

@@ -4,6 +4,7 @@ mod access;
 mod audit;
 mod batch;
 mod journal;
+mod parts;
 mod planted;
 mod sections;
 mod waiting;
@@ -23,6 +24,7 @@ pub(crate) use batch::{
 pub(crate) use journal::{
     AgentArrays, Care, FinishedArrays, JournalArrays, ParkedArrays, RecordArrays, WaitArrays, commit_journal,
 };
+pub(crate) use parts::{PartValues, list_step_parts, record_step_part};
 
 pub(crate) use waiting::{ApprovalValues, list_schedule_ticks, list_schedules, list_waiting_approvals};
 
@@ -223,7 +225,15 @@ mod tests {
             ("take_mail", take_mail(id)),
         ]);
         statements.extend(statements_of_access());
+        statements.extend(statements_of_parts());
         statements
+    }
+
+    /// Those of the parts of steps.
+    fn statements_of_parts() -> BTreeMap<&'static str, Statement> {
+        let (id, data) = (Uuid::nil(), "{}".to_owned());
+        let part = PartValues { worker: id, execution: id, path: "p", key: "k", kind: "turn", data };
+        BTreeMap::from([("list_step_parts", list_step_parts(id, "p")), ("record_step_part", record_step_part(part))])
     }
 
     /// Those that tell who asks, how often, and whether it is the first time.

@@ -10,9 +10,10 @@ use turbocat_domain::{
         AccessLedger, AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, CancelOutcome, ClaimRequest,
         ClaimedExecution, CommitOutcome, CounterRepository, DeploymentQueries, DueRequest, DueSchedules, EndedChild,
         EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueries, ExecutionQueue, FireOutcome, Firing, Journal,
-        JournalBatch, KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Queries, RateGrant,
-        RateLimiter, RateRequest, Renewal, Result, ScheduleQueries, ScheduleRepository, SecretQueries, SessionQueries,
-        Store, StoredEvent, Takeover, TemplateQueries, UnitOfWork, UserQueries, WorkerRepository, WorkflowQueries,
+        JournalBatch, KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal,
+        PartOutcome, Queries, RateGrant, RateLimiter, RateRequest, Renewal, Result, ScheduleQueries,
+        ScheduleRepository, SecretQueries, SessionQueries, StepPart, StepPlace, Store, StoredEvent, Takeover,
+        TemplateQueries, UnitOfWork, UserQueries, WorkerRepository, WorkflowQueries,
     },
     schedule::Verdict,
 };
@@ -209,6 +210,16 @@ impl EventQueries for Fixture {
 impl Journal for Fixture {
     async fn commit(&self, worker: WorkerId, batch: &JournalBatch) -> Result<CommitOutcome> {
         self.store.commit(worker, batch).await
+    }
+}
+
+#[async_trait]
+impl PartJournal for Fixture {
+    async fn parts(&self, step: &StepPlace) -> Result<Vec<StepPart>> {
+        self.store.parts(step).await
+    }
+    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
+        self.store.record_part(worker, step, part).await
     }
 }
 

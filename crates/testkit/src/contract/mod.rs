@@ -27,6 +27,7 @@ pub mod journal;
 mod kind;
 pub mod name;
 pub mod parking;
+pub mod part;
 pub mod queue;
 mod scene;
 pub mod schedule;
@@ -41,8 +42,8 @@ use chrono::{DateTime, Utc};
 use turbocat_domain::{
     id::{ExecutionId, WorkerId, WorkflowId},
     port::{
-        AccessLedger, CounterRepository, EventQueries, ExecutionAcceptor, ExecutionQueue, Journal, LogWriter, Queries,
-        RateLimiter, ScheduleRepository, Store, WorkerRepository,
+        AccessLedger, CounterRepository, EventQueries, ExecutionAcceptor, ExecutionQueue, Journal, LogWriter,
+        PartJournal, Queries, RateLimiter, ScheduleRepository, Store, WorkerRepository,
     },
     schedule::Verdict,
 };
@@ -60,6 +61,7 @@ pub trait ContractStore:
     + Journal
     + LogWriter
     + CounterRepository
+    + PartJournal
     + ScheduleRepository
     + ExecutionAcceptor
     + RateLimiter

@@ -107,6 +107,15 @@ macro_rules! store_contract {
             an_event_of_another_user_before_the_park_does_not_count,
             a_wait_that_meets_its_event_is_not_missed
         );
+        $crate::store_contract!(@rules $make; part;
+            parts_are_read_in_their_order,
+            the_first_part_of_a_key_stays,
+            two_that_record_at_once_agree,
+            a_fenced_worker_records_no_part,
+            nobody_records_a_part_of_a_foreign_execution,
+            parts_count_as_progress,
+            parts_are_deleted_with_their_execution
+        );
         $crate::store_contract!(@rules $make; worker;
             a_living_worker_renews_its_lease,
             a_renewal_comes_in_time_until_the_worker_is_marked_dead,
@@ -193,6 +202,7 @@ mod tests {
             include_str!("queue.rs"),
             include_str!("journal.rs"),
             include_str!("parking.rs"),
+            include_str!("part.rs"),
             include_str!("worker.rs"),
             include_str!("event.rs"),
             include_str!("schedule.rs"),

@@ -8,8 +8,8 @@ use turbocat_domain::{
     port::{
         CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
         EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
-        JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Renewal, Result,
-        ScheduleRepository, StoredEvent, Takeover, WorkerRepository,
+        JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome,
+        Renewal, Result, ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover, WorkerRepository,
     },
 };
 
@@ -19,6 +19,17 @@ use super::Faulty;
 impl<S: Journal> Journal for Faulty<S> {
     async fn commit(&self, worker: WorkerId, batch: &JournalBatch) -> Result<CommitOutcome> {
         self.plan.call("journal.commit", self.inner.commit(worker, batch)).await
+    }
+}
+
+#[async_trait]
+impl<S: PartJournal> PartJournal for Faulty<S> {
+    async fn parts(&self, step: &StepPlace) -> Result<Vec<StepPart>> {
+        self.plan.call("part.list", self.inner.parts(step)).await
+    }
+
+    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
+        self.plan.call("part.record", self.inner.record_part(worker, step, part)).await
     }
 }
 

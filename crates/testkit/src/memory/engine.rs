@@ -10,7 +10,7 @@ use turbocat_domain::{
     execution::{Execution, ExecutionStatus},
     execution_log::ExecutionLog,
     id::{AgentId, EventId, ExecutionId, ExecutionLogId, UserId, WorkerId, WorkflowId},
-    port::{NewExecution, WaitRecord},
+    port::{NewExecution, StepPart, WaitRecord},
     step_run::{StepOutcome, StepRecord},
 };
 
@@ -99,6 +99,8 @@ pub(super) struct Engine {
     pub(super) mail: HashMap<WorkerId, BTreeSet<ExecutionId>>,
     pub(super) children: HashMap<ExecutionId, BTreeMap<String, ExecutionId>>,
     pub(super) journals: HashMap<ExecutionId, Journal>,
+    /// The parts of steps, by path.
+    pub(super) parts: HashMap<ExecutionId, BTreeMap<String, Vec<StepPart>>>,
     pub(super) logs: HashMap<ExecutionId, BTreeMap<At<ExecutionLogId>, ExecutionLog>>,
     pub(super) log_ids: BTreeSet<ExecutionLogId>,
     /// How many lines the store itself has written: what their ids are made from.
@@ -208,10 +210,11 @@ impl Engine {
         self.executions.get_mut(&id).filter(|row| row.worker == Some(worker))
     }
 
-    /// How many attempts of an execution have ended: its progress.
-    pub(super) fn ended_records(&self, id: ExecutionId) -> usize {
+    /// How many attempts of an execution have ended, and parts were recorded: its progress.
+    pub(super) fn progress(&self, id: ExecutionId) -> usize {
         let attempts = self.journals.get(&id).into_iter().flat_map(Journal::values);
-        attempts.filter(|record| record.outcome != StepOutcome::Running).count()
+        let parts = self.parts.get(&id).into_iter().flat_map(BTreeMap::values).map(Vec::len).sum::<usize>();
+        attempts.filter(|record| record.outcome != StepOutcome::Running).count() + parts
     }
 
     /// What an execution has recorded, in the order of `seq`.
@@ -227,6 +230,7 @@ impl Engine {
         self.place(id, None, None);
         self.wait_for(id, Vec::new());
         self.journals.remove(&id);
+        self.parts.remove(&id);
         for (_, line) in self.logs.remove(&id).into_iter().flatten() {
             self.log_ids.remove(&line.id);
         }

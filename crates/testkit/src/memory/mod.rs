@@ -20,6 +20,7 @@ mod journal;
 mod log;
 mod name_lock;
 mod page;
+mod part;
 mod queries;
 mod queue;
 mod repository;

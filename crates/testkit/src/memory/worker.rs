@@ -87,7 +87,7 @@ impl Engine {
     }
 
     fn orphan(&mut self, id: ExecutionId, now: DateTime<Utc>, loss: Loss) {
-        let records = self.ended_records(id);
+        let records = self.progress(id);
         if loss == Loss::Died
             && let Some(row) = self.executions.get_mut(&id)
         {

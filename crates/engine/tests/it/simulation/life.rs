@@ -185,6 +185,7 @@ impl Life {
             workers: station.clone(),
             queue: station.clone(),
             journal: station.clone(),
+            parts: station.clone(),
             events: station.clone(),
             logs: station.clone(),
             counters: station.clone(),

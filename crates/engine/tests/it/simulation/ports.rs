@@ -8,8 +8,8 @@ use turbocat_domain::{
     port::{
         CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
         EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
-        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, Renewal, Result, ScheduleRepository,
-        StoredEvent, Takeover, WorkerRepository,
+        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome, Renewal, Result,
+        ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover, WorkerRepository,
     },
 };
 
@@ -26,6 +26,18 @@ impl Journal for Station {
             Ok(outcome)
         };
         self.call("journal.commit", &(worker, batch), commit).await
+    }
+}
+
+#[async_trait]
+impl PartJournal for Station {
+    async fn parts(&self, step: &StepPlace) -> Result<Vec<StepPart>> {
+        self.call("part.list", &step, self.around.memory.parts(step)).await
+    }
+
+    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
+        let given = (worker, step, part);
+        self.call("part.record", &given, self.around.witness.record_part(worker, step, part)).await
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use turbocat_domain::{
     id::WorkerId,
-    port::{AgentCall, AgentRunner, LogSink, RepositoryError, Result},
+    port::{AgentCall, AgentRunner, LogSink, PartKind, RepositoryError, Result, StepPart},
     step_run::StepError,
 };
 use turbocat_testkit::{faulty::FaultPlan, memory::MemoryStore, random::Random};
@@ -156,6 +156,26 @@ impl Surroundings {
     }
 }
 
+impl Station {
+    /// Takes turns as an agent that talks does: what is recorded is not done again, and what stands counts.
+    async fn take_turns(&self, call: &AgentCall, turns: u64) -> std::result::Result<(), StepError> {
+        let recorded = call.host.recorded().await?;
+        for turn in 0..turns {
+            let key = format!("turn.{turn}");
+            let found = recorded.iter().find(|part| part.key == key);
+            let data = if let Some(part) = found {
+                part.data.clone()
+            } else {
+                tokio::time::sleep(Duration::from_millis(150)).await;
+                let data = json!({ "station": self.number, "attempt": call.attempt });
+                call.host.record(StepPart { key: key.clone(), kind: PartKind::Turn, data }).await?
+            };
+            self.around.witness.goes_on_with(call, &key, &data, found.is_some());
+        }
+        Ok(())
+    }
+}
+
 /// What an agent does, by the seed, the execution, the path and the attempt.
 #[async_trait]
 impl AgentRunner for Station {
@@ -176,6 +196,9 @@ impl AgentRunner for Station {
         };
         tokio::time::sleep(Duration::from_millis(takes_ms)).await;
         self.wake().await;
+        if random.below(4) == 0 {
+            self.take_turns(&call, 1 + random.below(3)).await?;
+        }
         match random.below(100) {
             0..12 if *attempt < 3 => Err(StepError::transient("busy", "not now")),
             12..14 => Err(StepError::permanent("bad", "never")),

@@ -46,6 +46,12 @@ tally! {
     proved_starts: 25_000,
     /// Calls by a worker that was marked dead, and did not know it.
     stale_calls: 2,
+    /// Parts of steps that were recorded, or found recorded.
+    parts: 10_000,
+    /// Of them those that an attempt or a worker before had recorded.
+    parts_found: 400,
+    /// Parts that dead workers tried to record.
+    fenced_parts: 30,
     commits: 70_000,
     /// Ends that were proved from what was durable.
     proved_ends: 5_000,

@@ -10,11 +10,15 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use turbocat_domain::{
     execution::{Execution, ExecutionStatus},
     id::{ExecutionId, WorkerId, WorkflowId},
     plan::Plan,
-    port::{AgentCall, CommitOutcome, ExecutionQueries, FinishedExecution, JournalBatch},
+    port::{
+        AgentCall, CommitOutcome, ExecutionQueries, FinishedExecution, JournalBatch, PartJournal, PartOutcome,
+        StepPart, StepPlace,
+    },
     run::{Command, Run, RunContext},
     step_run::{StepOutcome, StepRecord},
 };
@@ -36,6 +40,8 @@ pub(crate) struct Witness {
 struct Seen {
     called: BTreeSet<(ExecutionId, String, u16)>,
     ended: BTreeMap<ExecutionId, ExecutionStatus>,
+    /// What stands under the key of each part of a step.
+    parts: BTreeMap<(StepPlace, String), Value>,
     /// How often an execution was claimed with so many takeovers at most.
     takeovers: BTreeMap<ExecutionId, u32>,
     violations: Vec<String>,
@@ -117,6 +123,39 @@ impl Witness {
             return self.accuse(format!("a committed attempt runs again: {again:?}"));
         }
         self.prove_start(call, &records, now).await;
+    }
+
+    /// An attempt goes on with a part of its step: the same that everybody did, now and before.
+    pub(crate) fn goes_on_with(&self, call: &AgentCall, key: &str, data: &Value, is_found: bool) {
+        let step = StepPlace { execution_id: call.execution_id, path: call.path.clone() };
+        let mut seen = self.seen();
+        seen.tally.parts += 1;
+        seen.tally.parts_found += u64::from(is_found);
+        let stands = seen.parts.entry((step.clone(), key.to_owned())).or_insert_with(|| data.clone()).clone();
+        if stands != *data {
+            seen.violations.push(format!("{key} of {step:?} was {stands}, and is {data}"));
+        }
+    }
+
+    /// A part is recorded by a worker, which may do so only while it is alive and owns the execution.
+    pub(crate) async fn record_part(
+        &self,
+        worker: WorkerId,
+        step: &StepPlace,
+        part: &StepPart,
+    ) -> turbocat_domain::port::Result<PartOutcome> {
+        let before = self.memory.parts(step).await?;
+        let (is_alive, owner) = (self.memory.is_alive(worker), self.memory.owner_of(step.execution_id));
+        let outcome = self.memory.record_part(worker, step, part).await?;
+        let may = is_alive && owner == Some(worker);
+        if may != matches!(outcome, PartOutcome::Stands(_)) {
+            self.accuse(format!("a part of {step:?} by a worker of whom it is {may} that it may came to {outcome:?}"));
+        }
+        if !may && self.memory.parts(step).await? != before {
+            self.accuse(format!("a worker changed the parts of {step:?}, which it does not own"));
+        }
+        self.count(|tally| tally.fenced_parts += u64::from(outcome == PartOutcome::Fenced));
+        Ok(outcome)
     }
 
     /// Proves that what is durable wants this attempt.

@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Question, Reply};
+use crate::llm::{
+    chat::{Message, Turn, Usage},
+    config::{Config, Provider},
+};
 
 const MODEL: &str = "offline-extract";
 const FIGURES_MAX: usize = 5;
@@ -19,17 +22,20 @@ const SENTENCE_CHARS_MAX: usize = 300;
 const WORD_CHARS_MIN: usize = 5;
 
 /// Answers from the words of the last message of the user.
-pub(super) fn answer(question: &Question) -> Reply {
-    let asked = question.messages.iter().rev().find(|message| message.role == "user").or(question.messages.last());
-    let extract = Extract::of(asked.map_or("", |message| &message.content));
-    let text = if question.config.wants_json() { extract.to_json().to_string() } else { extract.to_text() };
-    let input: usize = question.messages.iter().map(|message| words(&message.content).count()).sum();
-    Reply {
-        model: MODEL.to_owned(),
-        usage: json!({ "input_tokens": input, "output_tokens": words(&text).count(), "unit": "words" }),
-        finish_reason: Value::from("stop"),
-        text,
-    }
+pub(in crate::llm) fn answer(config: &Config, messages: &[Message]) -> Turn {
+    let is_asked = |message: &&Message| matches!(message, Message::User(_));
+    let asked = messages.iter().rev().find(is_asked).or(messages.last());
+    let extract = Extract::of(asked.map_or("", Message::text));
+    let text = if config.wants_json() { extract.to_json().to_string() } else { extract.to_text() };
+    let count = |count: usize| u64::try_from(count).ok();
+    let usage = Usage {
+        input_tokens: count(messages.iter().map(|message| words(message.text()).count()).sum()),
+        output_tokens: count(words(&text).count()),
+        cached_input_tokens: None,
+        unit: Some("words".to_owned()),
+        raw: Value::Null,
+    };
+    Turn { usage, finish_reason: Value::from("stop"), ..Turn::said(Provider::Offline, MODEL, text) }
 }
 
 /// What of a text is given back.

@@ -1,0 +1,255 @@
+//! Calls of tools: checked, made once, recorded.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use turbocat_domain::{
+    agent::{Agent, AgentType},
+    execution_log::LogLevel,
+    limits,
+    port::{AgentCall, AttemptHost, PartKind, StepPart, WorkflowCall},
+    step_run::StepError,
+};
+
+use super::{Operation, Tool};
+use crate::{
+    agents::timeout_ms,
+    llm::{
+        Surroundings,
+        chat::{ToolCall, ToolResult, ToolSpec},
+        parts::Parts,
+    },
+};
+
+/// A tool, with the agent that it runs.
+struct Ready<'a> {
+    tool: &'a Tool,
+    agent: Option<Arc<Agent>>,
+}
+
+/// Makes the calls of one attempt.
+pub(in crate::llm) struct Caller<'a> {
+    call: &'a AgentCall,
+    around: Surroundings<'a>,
+    tools: Vec<Ready<'a>>,
+    /// The call that was made last, and how often in a row.
+    last: Mutex<(Option<ToolCall>, u32)>,
+}
+
+impl<'a> Caller<'a> {
+    /// Looks up what the tools name, before anything is paid for.
+    pub(in crate::llm) async fn new(
+        call: &'a AgentCall,
+        around: Surroundings<'a>,
+        tools: &'a [Tool],
+    ) -> Result<Self, StepError> {
+        let mut ready = Vec::with_capacity(tools.len());
+        for tool in tools {
+            let agent = match &tool.operation {
+                Operation::Agent(name) => Some(call.host.agent(name).await?),
+                Operation::Http(config) => Some(Arc::new(Agent {
+                    kind: AgentType::Api,
+                    config: config.clone(),
+                    parameters: Value::Null,
+                    ..Agent::clone(&call.agent)
+                })),
+                Operation::Workflow(_) => None,
+            };
+            ready.push(Ready { tool, agent });
+        }
+        Ok(Self { call, around, tools: ready, last: Mutex::default() })
+    }
+
+    /// The tools, as a model is told of them.
+    pub(in crate::llm) fn specs(&self) -> Vec<ToolSpec> {
+        let spec = |ready: &Ready<'_>| ToolSpec {
+            name: ready.tool.name.clone(),
+            description: ready.tool.description.clone().unwrap_or_else(|| match &ready.tool.operation {
+                Operation::Agent(_) => {
+                    ready.agent.as_ref().and_then(|agent| agent.description.clone()).unwrap_or_default()
+                }
+                Operation::Workflow(name) => format!("Runs the workflow {name}."),
+                Operation::Http(_) => String::new(),
+            }),
+            input: ready.tool.input.clone(),
+        };
+        self.tools.iter().map(spec).collect()
+    }
+
+    /// Makes one call, or reads what it came to. An error is one of the attempt; those of the tool are results.
+    pub(in crate::llm) async fn make(
+        &self,
+        key: &str,
+        wanted: &ToolCall,
+        parts: &Parts<'_>,
+    ) -> Result<ToolResult, StepError> {
+        let result = |output: Value, is_error| ToolResult {
+            id: wanted.id.clone(),
+            name: wanted.name.clone(),
+            output: shortened(output),
+            is_error,
+        };
+        let refused = self.repeats(wanted)?.map_or_else(|| self.refusal(wanted), Some);
+        if let Some(refusal) = refused {
+            return Ok(result(Value::String(refusal), true));
+        }
+        let data = if let Some(data) = parts.get(key) {
+            data.clone()
+        } else {
+            let outcome = self.run(key, wanted).await;
+            if let Err(error) = &outcome
+                && error.code == "lease_lost"
+            {
+                return Err(error.clone());
+            }
+            let data = match self.around.redactor.outcome(outcome) {
+                Ok(output) => json!({ "tool": wanted.name, "output": output }),
+                Err(error) => {
+                    json!({ "tool": wanted.name, "error": { "code": error.code, "message": error.message } })
+                }
+            };
+            let part = StepPart { key: key.to_owned(), kind: PartKind::Call, data };
+            self.call.host.record(part).await?
+        };
+        Ok(match data.get("error") {
+            Some(error) => result(Value::String(format!("{}: {}", text(error, "code"), text(error, "message"))), true),
+            None => result(data.get("output").cloned().unwrap_or_default(), false),
+        })
+    }
+
+    /// What is wrong with a call, for the model to see.
+    fn refusal(&self, wanted: &ToolCall) -> Option<String> {
+        let Some(ready) = self.find(&wanted.name) else {
+            let names: Vec<&str> = self.tools.iter().map(|ready| ready.tool.name.as_str()).collect();
+            return Some(format!("there is no tool `{}`; there are: {}", wanted.name, names.join(", ")));
+        };
+        let problems = self.around.schemas.validate(&ready.tool.input, &wanted.input).err()?;
+        let all: Vec<String> = problems.iter().map(|one| format!("`{}` {}", one.pointer, one.message)).collect();
+        Some(format!("the tool was not called, because its input does not fit its schema: {}", all.join("; ")))
+    }
+
+    /// Tells a model that goes round in circles so, and ends it if it does not stop.
+    fn repeats(&self, wanted: &ToolCall) -> Result<Option<String>, StepError> {
+        const TOLD_AFTER: u32 = 3;
+        const ENDED_AFTER: u32 = 6;
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = last.0.as_ref().is_some_and(|last| last.name == wanted.name && last.input == wanted.input);
+        let times = if is_same { last.1 + 1 } else { 1 };
+        *last = (Some(wanted.clone()), times);
+        if times > ENDED_AFTER {
+            let message = format!("the model calls `{}` with the same input again and again", wanted.name);
+            return Err(StepError::permanent("llm_loop", message));
+        }
+        let message = || format!("the tool was not called: you have called it with this very input {TOLD_AFTER} times");
+        Ok((times > TOLD_AFTER).then(message))
+    }
+
+    fn find(&self, name: &str) -> Option<&Ready<'_>> {
+        self.tools.iter().find(|ready| ready.tool.name == name)
+    }
+
+    async fn run(&self, key: &str, wanted: &ToolCall) -> Result<Value, StepError> {
+        let Some(ready) = self.find(&wanted.name) else {
+            return Err(StepError::permanent("unknown_tool", "there is no such tool"));
+        };
+        self.around.log.log(LogLevel::Info, &format!("calls {}", wanted.name));
+        let most = self.most_ms(ready);
+        let call = self.operate(ready, key, wanted);
+        tokio::time::timeout(Duration::from_millis(most), call)
+            .await
+            .unwrap_or_else(|_| Err(StepError::transient("timeout", format!("the tool took longer than {most} ms"))))
+    }
+
+    /// How long a call may take.
+    fn most_ms(&self, ready: &Ready<'_>) -> u64 {
+        let seconds = ready.agent.as_ref().and_then(|agent| agent.max_execution_time);
+        let agents = seconds.map_or(u64::MAX, |seconds| u64::from(seconds).saturating_mul(1_000));
+        ready.tool.timeout_ms.unwrap_or(u64::MAX).min(agents).min(timeout_ms(self.call))
+    }
+
+    async fn operate(&self, ready: &Ready<'_>, key: &str, wanted: &ToolCall) -> Result<Value, StepError> {
+        let call = |agent: Arc<Agent>| AgentCall {
+            path: format!("{}/{key}", self.call.path),
+            agent,
+            inputs: wanted.input.clone(),
+            timeout_ms: self.most_ms(ready),
+            host: Arc::new(Within { host: Arc::clone(&self.call.host), prefix: key.to_owned() }),
+            ..self.call.clone()
+        };
+        let workflow =
+            |name: &str| WorkflowCall { key: key.to_owned(), workflow: name.to_owned(), inputs: wanted.input.clone() };
+        match (&ready.tool.operation, &ready.agent) {
+            (Operation::Workflow(name), _) => self.call.host.run_workflow(workflow(name)).await,
+            (_, Some(agent)) if agent.kind == AgentType::Workflow => {
+                let name = agent.config.get("workflow").and_then(Value::as_str).unwrap_or_default();
+                self.call.host.run_workflow(workflow(name)).await
+            }
+            (_, Some(agent)) => {
+                if self.call.path.matches("/call.").count() >= limits::LLM_DEPTH_MAX {
+                    let message = format!("agents may call agents to a depth of {}", limits::LLM_DEPTH_MAX);
+                    return Err(StepError::permanent("call_depth", message));
+                }
+                let call = call(Arc::clone(agent));
+                let call = AgentCall { timeout_ms: timeout_ms(&call), ..call };
+                self.around.runner.run(call, Arc::clone(self.around.log)).await
+            }
+            (_, None) => Err(StepError::permanent("unknown_tool", "the tool names nothing that can be run")),
+        }
+    }
+}
+
+/// The host of an agent that is called as a tool: what it records stands below the call.
+#[derive(Debug)]
+struct Within {
+    host: Arc<dyn AttemptHost>,
+    prefix: String,
+}
+
+impl Within {
+    fn below(&self, key: &str) -> String {
+        format!("{}/{key}", self.prefix)
+    }
+}
+
+#[async_trait]
+impl AttemptHost for Within {
+    async fn recorded(&self) -> Result<Vec<StepPart>, StepError> {
+        let below = self.below("");
+        let all = self.host.recorded().await?.into_iter();
+        let own = all.filter_map(|part| Some(StepPart { key: part.key.strip_prefix(&below)?.to_owned(), ..part }));
+        Ok(own.collect())
+    }
+
+    async fn record(&self, part: StepPart) -> Result<Value, StepError> {
+        self.host.record(StepPart { key: self.below(&part.key), ..part }).await
+    }
+
+    async fn agent(&self, name: &str) -> Result<Arc<Agent>, StepError> {
+        self.host.agent(name).await
+    }
+
+    async fn run_workflow(&self, call: WorkflowCall) -> Result<Value, StepError> {
+        self.host.run_workflow(WorkflowCall { key: self.below(&call.key), ..call }).await
+    }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A result that is no longer than a model is given.
+fn shortened(output: Value) -> Value {
+    let text = match &output {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    if text.len() <= limits::LLM_RESULT_BYTES_MAX {
+        return output;
+    }
+    let cut = text.get(..text.floor_char_boundary(limits::LLM_RESULT_BYTES_MAX)).unwrap_or_default();
+    Value::String(format!("{cut}\n[cut: the result has {} bytes]", text.len()))
+}

@@ -1,0 +1,82 @@
+//! The parts of a step: what an attempt did on its way, each durable before anything is done with it.
+//!
+//! An agent that takes many turns writes down each of them. Whoever runs the step next, be it the next attempt or
+//! another worker, finds them and goes on behind the last.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::Result;
+use crate::id::{ExecutionId, WorkerId};
+
+/// What kind of thing was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PartKind {
+    /// A model was asked, and this is its answer.
+    Turn,
+    /// A tool was called, and this is its result.
+    Call,
+}
+
+impl PartKind {
+    /// The text form, as stored.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Turn => "turn",
+            Self::Call => "call",
+        }
+    }
+
+    /// Reads the text form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Turn, Self::Call].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// One part of a step.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepPart {
+    /// Its name in the step: the same whenever the step is run again.
+    pub key: String,
+    /// What was done.
+    pub kind: PartKind,
+    /// What came of it.
+    pub data: Value,
+}
+
+/// Which step of which execution.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StepPlace {
+    /// The execution.
+    pub execution_id: ExecutionId,
+    /// The path of the step.
+    pub path: String,
+}
+
+/// What became of a part that was to be recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PartOutcome {
+    /// This is durable under the part's key now: the part itself, or what was recorded under it before.
+    Stands(Value),
+    /// The worker is marked dead, and nothing was written: drop everything and stop.
+    Fenced,
+    /// The worker does not own the execution, and nothing was written.
+    NotOwned,
+}
+
+/// Keeps the parts of steps.
+#[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
+#[async_trait]
+pub trait PartJournal: Send + Sync {
+    /// The parts of a step, in the order in which they were recorded.
+    async fn parts(&self, step: &StepPlace) -> Result<Vec<StepPart>>;
+
+    /// Records a part.
+    ///
+    /// MUST write nothing for a worker that is marked dead or does not own the execution. MUST leave what stands under
+    /// the key as it is and return it, so that whoever comes second goes on with what came first, and a record of
+    /// unknown outcome can be sent again.
+    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome>;
+}

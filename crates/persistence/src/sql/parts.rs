@@ -1,0 +1,26 @@
+//! The statements of the parts of steps.
+
+use sea_orm::Statement;
+use uuid::Uuid;
+
+use super::statement;
+
+/// The parameters of `record_step_part`.
+pub(crate) struct PartValues<'a> {
+    pub(crate) worker: Uuid,
+    pub(crate) execution: Uuid,
+    pub(crate) path: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) kind: &'a str,
+    /// JSON.
+    pub(crate) data: String,
+}
+
+pub(crate) fn record_step_part(values: PartValues<'_>) -> Statement {
+    let PartValues { worker, execution, path, key, kind, data } = values;
+    statement!("record_step_part", worker, execution, path, key, kind, data)
+}
+
+pub(crate) fn list_step_parts(execution: Uuid, path: &str) -> Statement {
+    statement!("list_step_parts", execution, path)
+}
