@@ -28,7 +28,8 @@ fn adder() -> Agent {
 }
 
 fn llm(host: &MemoryHost, config: Value) -> AgentCall {
-    AgentCall { host: Arc::new(host.clone()), inputs: json!({ "topic": "sums" }), ..call(AgentType::Llm, config) }
+    let (host, path, inputs) = (Arc::new(host.clone()), "step".to_owned(), json!({ "topic": "sums" }));
+    AgentCall { host, path, inputs, ..call(AgentType::Llm, config) }
 }
 
 fn setup(server: &Server) -> AgentsConfig {

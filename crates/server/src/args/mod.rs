@@ -305,7 +305,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 35);
+        assert_eq!(shown, 36);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! 1. What is read of the scope (`input.user.name`, `has(steps.fetch.output)`) becomes one variable `@0`,
 //!    `@1`, …, which the JSON is searched for before evaluation.
 //! 2. Where a value may be large, the call `@charge(value)` pays for it: operands of calls, elements of
-//!    literals. A loop's range becomes `@loop(range, nodes)`, which pays for all rounds before the first.
+//!    literals. A loop's range becomes `@loop(range, nodes)`, which pays for all rounds before the first and gives
+//!    the keys of a map in their order; so does what is added, because the keys of a map can be added to a list.
 //! 3. `matches` becomes a function of ours, whose patterns are compiled here if they are literals.
 //!
 //! None of these names can be written in an expression: `@` is not a character of CEL.
@@ -164,13 +165,28 @@ impl Rewriter {
         // `optional` in `optional.of(x)` is no value.
         let has_value = |target: &IdedExpr| !matches!(&target.expr, Expr::Ident(name) if name == "optional");
         let target = call.target.as_deref_mut().filter(|target| has_value(target));
-        for operand in target.into_iter().chain(&mut call.args) {
+        let adds = call.func_name == operators::ADD;
+        for (place, operand) in target.into_iter().chain(&mut call.args).enumerate() {
             self.rewrite(operand)?;
-            if !is_free {
+            if adds && place == 1 {
+                self.charge_added(operand);
+            } else if !is_free {
                 self.charge(operand);
             }
         }
         Ok(())
+    }
+
+    /// The same for what is added: the library adds the keys of a map to a list, in no order, as a loop would.
+    fn charge_added(&mut self, node: &mut IdedExpr) {
+        match &node.expr {
+            Expr::Literal(_) | Expr::List(_) => {}
+            Expr::Call(call) if gives_scalar(&call.func_name) => {}
+            _ => {
+                wrap(node, LOOP, Some(LiteralValue::Int(0.into())));
+                self.functions.insert(LOOP);
+            }
+        }
     }
 
     /// Replaces `matches` by the function of ours; a pattern that is a literal is compiled now.
