@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::{Value, json};
 use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::task::JoinSet;
@@ -25,6 +25,8 @@ use crate::{
 
 /// How many clients start executions at once, each on a connection of its own.
 const CLIENTS: usize = 32;
+/// How long a client waits that is asked to.
+const WAIT: Duration = Duration::from_millis(2);
 /// How many requests each latency is taken of.
 const SAMPLES: usize = 1_000;
 /// How many pages are turned before it is begun anew.
@@ -187,14 +189,18 @@ impl Starts<'_> {
     }
 }
 
-/// One client that starts executions until a moment; how long each took.
+/// One client that starts executions until a moment; how long each took. All at once are more than a burst of one key
+/// may be: who is asked to wait waits.
 async fn start(address: String, request: Request, until: Instant) -> anyhow::Result<Vec<f64>> {
     let mut client = Client::connect(&address).await?;
     let mut latencies_ms = Vec::new();
     while Instant::now() < until {
         let began = Instant::now();
-        client.want(202, &request).await?;
-        latencies_ms.push(ms(began.elapsed()));
+        match client.send(&request).await? {
+            202 => latencies_ms.push(ms(began.elapsed())),
+            429 => tokio::time::sleep(WAIT).await,
+            status => bail!("the server answers {status}: {}", String::from_utf8_lossy(&client.body)),
+        }
     }
     Ok(latencies_ms)
 }

@@ -35,8 +35,12 @@ impl Disk {
     pub(crate) async fn mount(image: &Path, folder: &Path, time: Duration) -> anyhow::Result<Self> {
         const TEN_MINUTES_S: u64 = 600;
         std::fs::create_dir_all(folder)?;
-        std::fs::File::create(image)?.set_len(DISK_BYTES * (1 + time.as_secs() / TEN_MINUTES_S))?;
-        run(Command::new("mkfs.ext4").arg("-q").arg("-F").arg("-m0").arg(image)).await?;
+        let bytes = DISK_BYTES * (1 + time.as_secs() / TEN_MINUTES_S);
+        // All its space is taken now: were the machine's disk full when a part is first written, the file system in it
+        // would be broken for good, which no server comes back from.
+        run(Command::new("fallocate").args(["--length", &bytes.to_string()]).arg(image)).await?;
+        // What is discarded would be given back to the machine's disk.
+        run(Command::new("mkfs.ext4").args(["-q", "-F", "-m0", "-E", "nodiscard"]).arg(image)).await?;
         run(Command::new("mount").args(["-o", "loop"]).arg(image).arg(folder)).await?;
         Ok(Self { folder: folder.to_owned() })
     }
