@@ -41,6 +41,12 @@ pub enum Error {
     /// Who asks is not known: there is no credential, or it does not stand.
     #[error("who asks is not known")]
     Unauthenticated,
+    /// A webhook is not signed as its workflow wants it.
+    #[error("the webhook is not taken: {reason}")]
+    Unsigned {
+        /// What is wrong with its signature.
+        reason: &'static str,
+    },
     /// Who asks may not do this.
     #[error("this account, or its key, may not do what needs `{permission}`")]
     Forbidden {

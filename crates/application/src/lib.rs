@@ -26,9 +26,11 @@ mod publish;
 mod secret;
 mod seed;
 mod source;
+mod trigger;
 mod use_cases;
 mod user;
 mod waiting;
+mod webhook;
 
 pub use access::{
     Access, AccessPorts, Caller, Credential, IssuedKey, LogIn, LoggedIn, NewKey, NoRandomness, RateState, SecretSource,
@@ -46,4 +48,5 @@ pub use seed::{ADMIN_EMAIL, OfficialTemplate, SeedReport, official_templates};
 pub use source::{AgentDocument, LocatedProblem, SourceFile, read_value};
 pub use use_cases::{AgentConfigValidator, Ports, UseCases};
 pub use user::{AccountChange, NewAccount};
-pub use waiting::{SendEvent, SentEvent};
+pub use waiting::{RefusedStart, SendEvent, SentEvent};
+pub use webhook::WebhookCall;

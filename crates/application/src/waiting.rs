@@ -1,5 +1,6 @@
 //! What executions wait for, and what ends it: events, decisions of people, and the times of schedules.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use turbocat_domain::{
     approval::{Decision, WaitingApproval},
@@ -13,7 +14,7 @@ use turbocat_domain::{
 };
 
 use crate::{
-    Actor, Error, InvalidInput, Result, UseCases,
+    Actor, Error, Idempotency, InvalidInput, Result, UseCases,
     audit::{Audited, Changes},
     library::missing,
 };
@@ -30,21 +31,40 @@ pub struct SendEvent {
 }
 
 /// An event that was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentEvent {
     /// Its id.
     pub id: EventId,
     /// How many executions it woke. Those that run without being parked see it too, and are not counted.
     pub woken: u64,
+    /// The executions that it started.
+    pub started: Vec<ExecutionId>,
+    /// The workflows that it should have started, and why it did not.
+    pub refused: Vec<RefusedStart>,
+}
+
+/// A workflow that something should have started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedStart {
+    /// Its name.
+    pub workflow: String,
+    /// Why it was not started.
+    pub reason: String,
 }
 
 impl UseCases {
-    /// Sends an event to one's own executions. It is durable when this returns, and a wait that looks back finds it.
+    /// Sends an event to one's own executions, and starts one's own workflows that it triggers. All of that is durable
+    /// when this returns; a wait that looks back finds the event. A request that may be sent again has a key, and is
+    /// answered as the first was.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`]; [`Error::NotFound`] for a target that is not one's own.
-    pub async fn send_event(&self, actor: Actor, event: SendEvent) -> Result<SentEvent> {
+    /// [`Error::Invalid`]; [`Error::NotFound`] for a target that is not one's own; [`Error::IdempotencyConflict`].
+    pub async fn send_event(
+        &self,
+        (actor, once): (Actor, Option<&Idempotency>),
+        event: SendEvent,
+    ) -> Result<(SentEvent, bool)> {
         actor.ensure(Permission::EventsSend)?;
         check_event(&event)?;
         if let Some((id, _)) = &event.target
@@ -55,10 +75,25 @@ impl UseCases {
         let id = EventId::from_uuid(self.ports.ids.next());
         let SendEvent { name, payload, target } = event;
         let event = NewEvent { id, name, payload, target, user_id: actor.id };
+        let (executions, refused) = self.triggered(actor, &event).await?;
+        let started = executions.iter().map(|execution| execution.id).collect();
         let mut uow = self.ports.store.begin().await?;
+        if let Some(once) = once
+            && let Some(standing) = once.claim(uow.as_mut(), actor, (id.as_uuid(), self.ports.clock.now())).await?
+        {
+            let sent = serde_json::from_value(standing.answer.unwrap_or_default());
+            let corrupt =
+                |error: serde_json::Error| RepositoryError::Corrupt { entity: "answer", source: error.into() };
+            return Ok((sent.map_err(corrupt)?, true));
+        }
         let woken = uow.executions().send(&event).await?;
+        uow.executions().insert(&executions).await?;
+        let sent = SentEvent { id, woken, started, refused };
+        if let Some(once) = once {
+            uow.idempotency().answer(actor.id, once.key(), &json!(sent)).await?;
+        }
         uow.commit().await?;
-        Ok(SentEvent { id, woken })
+        Ok((sent, false))
     }
 
     /// A page of the decisions that executions wait for and that concern who asks: of one's own executions, and those

@@ -108,7 +108,8 @@ pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<(), StepE
     insert(core, child).await
 }
 
-async fn insert(core: &Arc<Core>, child: NewExecution) -> Result<(), StepError> {
+/// Accepts an execution; one that stands already is as good.
+pub(crate) async fn insert(core: &Arc<Core>, child: NewExecution) -> Result<(), StepError> {
     let child = Arc::new([child]);
     let inserted = core.call_again("execution.insert", || {
         let (queue, child) = (Arc::clone(&core.ports.queue), Arc::clone(&child));
@@ -123,13 +124,25 @@ async fn insert(core: &Arc<Core>, child: NewExecution) -> Result<(), StepError> 
     }
 }
 
-/// Finds the workflow that an agent names: by id, or the active version of a name, for the owner of the agent.
+/// Finds the workflow that an agent names, for the owner of the agent.
 async fn resolve(core: &Arc<Core>, agent: &Agent) -> Result<WorkflowId, StepError> {
     let Some(named) = agent.config.get("workflow").and_then(Value::as_str) else {
         let message = format!("agent {} names no workflow: set `config.workflow`", agent.name);
         return Err(StepError::permanent("invalid_config", message));
     };
-    let owner = agent.user_id;
+    let found = find_workflow(core, agent.user_id, named).await?;
+    found.ok_or_else(|| {
+        let message = format!("agent {} names workflow `{named}`, of which there is no active version", agent.name);
+        StepError::permanent("workflow_not_found", message)
+    })
+}
+
+/// The workflow of this id, or the active version of this name, if it can be run for this user.
+pub(crate) async fn find_workflow(
+    core: &Arc<Core>,
+    owner: UserId,
+    named: &str,
+) -> Result<Option<WorkflowId>, StepError> {
     let found = core.call_again("workflow.find", || {
         let (queries, named) = (Arc::clone(&core.ports.queries), named.to_owned());
         async move {
@@ -141,11 +154,8 @@ async fn resolve(core: &Arc<Core>, agent: &Agent) -> Result<WorkflowId, StepErro
     });
     let is_runnable = |workflow: &Workflow| workflow.status == WorkflowStatus::Active && workflow.is_usable_by(owner);
     match found.await {
-        Ok(Some(workflow)) if is_runnable(&workflow) => Ok(workflow.id),
-        Ok(_) | Err(RepositoryError::NotFound { .. }) => {
-            let message = format!("agent {} names workflow `{named}`, of which there is no active version", agent.name);
-            Err(StepError::permanent("workflow_not_found", message))
-        }
+        Ok(found) => Ok(found.filter(is_runnable).map(|workflow| workflow.id)),
+        Err(RepositoryError::NotFound { .. }) => Ok(None),
         Err(error) => {
             tracing::error!(error = %Chain(&error), "a workflow cannot be read");
             Err(StepError::permanent("workflow_unreadable", format!("workflow `{named}` cannot be read: {error}")))

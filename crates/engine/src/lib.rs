@@ -22,6 +22,7 @@ mod clock;
 mod core;
 mod engine;
 mod error;
+mod follow_up;
 mod handle;
 mod host;
 mod journal_writer;

@@ -6,7 +6,8 @@ use axum::{
     RequestPartsExt,
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
-    http::{HeaderMap, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -163,4 +164,14 @@ impl IdempotencyKey {
             Problem::new(ProblemCode::InvalidHeader).with_detail(detail)
         })
     }
+}
+
+/// An answer, marked if it is the one of an earlier request with the same key.
+pub(crate) fn replayed(answer: impl IntoResponse, is_repeated: bool) -> Response {
+    let mut response = answer.into_response();
+    if is_repeated {
+        let name = HeaderName::from_static("idempotency-replayed");
+        response.headers_mut().insert(name, HeaderValue::from_static("true"));
+    }
+    response
 }

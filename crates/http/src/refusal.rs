@@ -22,6 +22,10 @@ impl From<Error> for Problem {
             }
             Error::NotActive { .. } => Self::new(ProblemCode::NotActive).with_detail(error.to_string()),
             Error::Unauthenticated => unauthenticated(),
+            Error::Unsigned { reason } => Self::new(ProblemCode::Unauthenticated).with_detail(reason).with_header(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Webhook-Signature realm=\"turbocat\""),
+            ),
             Error::Forbidden { permission } => Self::new(ProblemCode::Forbidden)
                 .with_detail(format!("it needs the permission `{permission}`"))
                 .with("permission", json!(permission.as_str())),

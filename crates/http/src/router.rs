@@ -84,7 +84,8 @@ fn api(state: State) -> Api {
     let api = route::secret::routes(api);
     let api = route::user::routes(api);
     let api = route::audit_log::routes(api);
-    route::waiting::routes(api)
+    let api = route::waiting::routes(api);
+    route::webhook::routes(api)
 }
 
 async fn not_found(uri: Uri) -> Problem {

@@ -79,8 +79,8 @@ impl Access {
     }
 
     /// Seals and opens secrets.
-    pub(crate) fn cipher(&self) -> &dyn SecretCipher {
-        self.ports.cipher.as_ref()
+    pub(crate) fn cipher(&self) -> &Arc<dyn SecretCipher> {
+        &self.ports.cipher
     }
 
     /// Forgets to whom credentials belong: something was changed here, and is to be effective here at once.

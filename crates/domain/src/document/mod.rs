@@ -157,21 +157,8 @@ impl Document {
     /// What of it is understood, but not acted on by this version: the path and a sentence for its author.
     #[must_use]
     pub fn unsupported(&self) -> Vec<(&'static str, &'static str)> {
-        let present = [
-            (
-                self.settings.concurrency.is_some(),
-                "settings.concurrency",
-                "executions with the same key are not held back yet: all of them run",
-            ),
-            (
-                self.settings.on_failure.is_some(),
-                "settings.on_failure",
-                "no workflow is started yet when this one fails",
-            ),
-            (self.triggers.webhook.is_some(), "triggers.webhook", "webhooks are not received yet: start it by the API"),
-            (self.triggers.event.is_some(), "triggers.event", "events do not start workflows yet: start it by the API"),
-        ];
-        present.into_iter().filter(|(is_there, ..)| *is_there).map(|(_, path, sentence)| (path, sentence)).collect()
+        let concurrency = "executions with the same key are not held back yet: all of them run";
+        self.settings.concurrency.iter().map(|_| ("settings.concurrency", concurrency)).collect()
     }
 
     /// The form in which it is stored: what is as it is by default is not written, and what has no order is in

@@ -1,5 +1,7 @@
 //! What else than people starts a workflow.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 use serde_json::Value;
 
@@ -8,9 +10,10 @@ use super::{
     writer::Writer,
 };
 use crate::{
+    expression::{Expression, ExpressionError, Root, Scope, StepView},
     limits::CATCH_UP_AGE_MAX,
     problem::Problems,
-    value::{CronExpression, TimeZone, text_enum},
+    value::{CronExpression, SecretName, TimeZone, text_enum},
 };
 
 /// The triggers of a workflow.
@@ -104,6 +107,8 @@ text_enum! {
 pub struct Webhook {
     /// How the sender proves who it is.
     pub auth: WebhookAuth,
+    /// The secret of the owner that holds the keys of the sender.
+    pub secret: SecretName,
 }
 
 text_enum! {
@@ -129,11 +134,7 @@ impl Triggers {
     pub(super) fn read(reader: Reader<'_>) -> Self {
         let triggers = Self {
             schedule: reader.get("schedule").and_then(|field| field.object()).and_then(Schedule::read),
-            webhook: reader.get("webhook").and_then(|field| field.object()).map(|inner| {
-                let auth = inner.get("auth").and_then(|field| field.parse()).unwrap_or_default();
-                inner.close();
-                Webhook { auth }
-            }),
+            webhook: reader.get("webhook").and_then(|field| field.object()).and_then(Webhook::read),
             event: reader.get("event").and_then(|field| field.object()).and_then(EventTrigger::read),
         };
         reader.close();
@@ -143,7 +144,7 @@ impl Triggers {
     pub(super) fn write(&self) -> Value {
         let mut writer = Writer::default();
         writer.put_some("schedule", self.schedule.as_ref().map(Schedule::write).as_ref());
-        writer.put_some("webhook", self.webhook.as_ref());
+        writer.put_some("webhook", self.webhook.as_ref().map(Webhook::write).as_ref());
         writer.put_some("event", self.event.as_ref().map(EventTrigger::write).as_ref());
         writer.object()
     }
@@ -204,7 +205,41 @@ impl Schedule {
     }
 }
 
+impl Webhook {
+    /// The secret that holds the keys, unless the document names another.
+    pub const SECRET_DEFAULT: &str = "WEBHOOK_SECRET";
+
+    fn read(reader: Reader<'_>) -> Option<Self> {
+        let auth = reader.get("auth").and_then(|field| field.parse()).unwrap_or_default();
+        let secret = match reader.get("secret") {
+            Some(field) => field.parse(),
+            None => SecretName::parse(Self::SECRET_DEFAULT).ok(),
+        };
+        reader.close();
+        Some(Self { auth, secret: secret? })
+    }
+
+    fn write(&self) -> Value {
+        let mut writer = Writer::default();
+        writer.put("auth", &self.auth);
+        if self.secret.as_str() != Self::SECRET_DEFAULT {
+            writer.put("secret", &self.secret);
+        }
+        writer.object()
+    }
+}
+
 impl EventTrigger {
+    /// Whether it starts the workflow with an event of its name and this payload.
+    ///
+    /// # Errors
+    ///
+    /// If the filter cannot be evaluated for it: that is no start.
+    pub fn takes(&self, payload: &Value) -> Result<bool, ExpressionError> {
+        let Some(filter) = &self.filter else { return Ok(true) };
+        Expression::parse(filter.as_str())?.evaluate_bool(&EventScope(payload))
+    }
+
     fn read(reader: Reader<'_>) -> Option<Self> {
         let name = reader.require("name").and_then(|field| field.parse::<crate::value::Name>());
         let filter = reader.get("filter").and_then(|field| field.cel());
@@ -217,5 +252,18 @@ impl EventTrigger {
         writer.put("name", &self.name);
         writer.put_some("filter", self.filter.as_ref());
         writer.object()
+    }
+}
+
+/// What the filter of a trigger sees: the event.
+struct EventScope<'a>(&'a Value);
+
+impl Scope for EventScope<'_> {
+    fn root(&self, root: Root) -> Option<Cow<'_, Value>> {
+        (root == Root::Event).then_some(Cow::Borrowed(self.0))
+    }
+
+    fn step(&self, _key: &str) -> Option<StepView<'_>> {
+        None
     }
 }

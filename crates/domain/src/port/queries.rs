@@ -92,6 +92,8 @@ pub struct WorkflowFilter {
     pub tag: Option<Tag>,
     /// Only those in whose name, description or tags this is found.
     pub search: Option<Search>,
+    /// Only those with a trigger for events of this name.
+    pub event: Option<String>,
     /// Deleted ones too.
     pub with_deleted: bool,
 }

@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{CancelOutcome, NewEvent, Result};
+use super::{CancelOutcome, NewEvent, NewExecution, Result};
 use crate::{
     agent::Agent,
     api_key::ApiKey,
@@ -82,6 +82,9 @@ pub trait ExecutionRepository: Send {
     /// Sends an event, as [`EventQueries::publish`](super::EventQueries::publish), together with what else is done
     /// here. Returns how many executions it wakes.
     async fn send(&mut self, event: &NewEvent) -> Result<u64>;
+    /// Accepts executions of which none stands, pending and claimable, together with what else is done here. Who works
+    /// learns of them when it is committed.
+    async fn insert(&mut self, executions: &[NewExecution]) -> Result<()>;
     /// Deletes ended executions with their logs and journals (retention). Returns how many.
     async fn delete_ended(&mut self, ids: &[ExecutionId]) -> Result<u64>;
 }

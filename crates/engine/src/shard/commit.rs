@@ -189,7 +189,8 @@ impl Shard {
             .into_iter()
             .partition(|command| matches!(command, Command::Record(_)) || is_planted(Bug::SuccessorBeforeCommit));
         // An end with nothing else to be done is only stored, too.
-        let only_ends = slot.held == 0 && matches!(then.as_slice(), [Command::Finish(_)]);
+        let only_ends = slot.held == 0
+            && matches!(then.as_slice(), [Command::Finish(outcome)] if !slot.would_be_followed(outcome.status));
         let end = if only_ends { then.pop() } else { None };
         self.queue_fact(key, record, stored, then);
         if let Some(Command::Finish(outcome)) = end {

@@ -1,8 +1,8 @@
 //! How executions end: with the run, without one, or because storage refuses them.
 //!
 //! After its end nobody takes an execution on again, so what has to be done about it is done before: the children for
-//! whose answers nobody waits are asked to be cancelled. That they are is not known of an execution that was taken
-//! over, so it is asked for again.
+//! whose answers nobody waits are asked to be cancelled, and what follows a failure is started. That it was done is not
+//! known of an execution that was taken over, so it is done again.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -16,7 +16,10 @@ use turbocat_domain::{
 use turbocat_planted::{Bug, is_planted};
 
 use super::{Message, Shard, SlotKey, lane::Entry, slot::Phase};
-use crate::children;
+use crate::{
+    children,
+    follow_up::{self, Failure},
+};
 
 impl Shard {
     /// A run has ended.
@@ -25,6 +28,7 @@ impl Shard {
         let now = self.now;
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.phase = Phase::Finishing { refused: false };
+        slot.is_followed = slot.would_be_followed(outcome.status);
         let finished = FinishedExecution {
             id: slot.id,
             workflow_id: slot.workflow_id,
@@ -41,7 +45,8 @@ impl Shard {
         self.hand_over_end(key);
     }
 
-    /// Hands the end of a run to the journal, as soon as the children that it leaves are asked to be cancelled.
+    /// Hands the end of a run to the journal, as soon as the children that it leaves are asked to be cancelled, and what
+    /// follows it is started.
     pub(super) fn hand_over_end(&mut self, key: SlotKey) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         if slot.leaves_children {
@@ -54,6 +59,18 @@ impl Shard {
                     let _closed = life.shard.send(Message::ChildrenCancelled(key));
                 });
             }
+        } else if slot.is_followed
+            && let Some(finished) = slot.end.as_deref().cloned()
+        {
+            let context = slot.run.context();
+            let trigger = (context.trigger_type, context.trigger_data.clone());
+            let failure = Failure { finished, user_id: slot.user_id, trigger, input: context.input.clone() };
+            let life = Arc::clone(&self.life);
+            self.life.core.tasks.spawn(async move {
+                follow_up::start(&life.core, failure).await;
+                // A closed inbox means that this life is over; the next owner starts it again.
+                let _closed = life.shard.send(Message::Followed(key));
+            });
         } else if let Some(finished) = slot.end.take() {
             self.lanes.push(Entry::Finish { slot: Some(key), finished });
         }
@@ -63,6 +80,14 @@ impl Shard {
     pub(super) fn children_cancelled(&mut self, key: SlotKey) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.leaves_children = false;
+        }
+        self.hand_over_end(key);
+    }
+
+    /// What follows the end of a run is started.
+    pub(super) fn followed(&mut self, key: SlotKey) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.is_followed = false;
         }
         self.hand_over_end(key);
     }
@@ -91,9 +116,13 @@ impl Shard {
             completed_at: self.now.max(claimed.started_at),
             parent: claimed.parent.clone(),
         });
+        let trigger = (claimed.trigger_type, claimed.trigger_data.clone());
+        let input = claimed.input.clone();
+        let failure = Failure { finished: (*finished).clone(), user_id: claimed.user_id, trigger, input };
         let life = Arc::clone(&self.life);
         self.life.core.tasks.spawn(async move {
             children::cancel_all(&life.core, finished.id).await;
+            follow_up::start(&life.core, failure).await;
             // A closed inbox means that this life is over; the next owner refuses it too.
             let _closed = life.shard.send(Message::Refused(finished));
         });

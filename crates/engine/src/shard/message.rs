@@ -35,6 +35,8 @@ pub(crate) enum Message {
     ChildIsThere(SlotKey),
     /// The children that an execution leaves are asked to be cancelled.
     ChildrenCancelled(SlotKey),
+    /// What follows the failure of an execution is started.
+    Followed(SlotKey),
     /// Those of an execution that cannot be run are; this is its end.
     Refused(Box<FinishedExecution>),
     /// What could not be parked because of a claim now can be.

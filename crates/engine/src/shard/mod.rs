@@ -177,6 +177,7 @@ impl Shard {
             Message::MayStartChild(asked) => self.may_start_child(asked),
             Message::ChildIsThere(key) => self.child_is_there(key),
             Message::ChildrenCancelled(key) => self.children_cancelled(key),
+            Message::Followed(key) => self.followed(key),
             Message::Refused(finished) => self.end_refused(finished),
             Message::MayPark => {}
             Message::Mail => self.mailbox.is_wanted = true,

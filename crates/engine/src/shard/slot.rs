@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use tokio::task::AbortHandle;
 use turbocat_domain::{
+    execution::ExecutionStatus,
     id::{AgentId, ExecutionId, UserId, WorkflowId},
     plan::Action,
     port::{ClaimedExecution, FinishedExecution},
     run::{AwaitedEvent, Run, StartStep, StepAddress},
 };
 
-use crate::progress::{Awaited, StepWait};
+use crate::{
+    follow_up,
+    progress::{Awaited, StepWait},
+};
 
 /// An execution that this worker owns.
 pub(super) struct Slot {
@@ -47,6 +51,8 @@ pub(super) struct Slot {
     pub(super) children_starting: usize,
     /// Whether it may have children for whose answers nobody waits, and that were not asked to be cancelled.
     pub(super) leaves_children: bool,
+    /// Whether its end is a failure that is to be followed by an execution, which was not started yet.
+    pub(super) is_followed: bool,
     /// Its end, held back until these are.
     pub(super) end: Option<Box<FinishedExecution>>,
     pub(super) phase: Phase,
@@ -174,9 +180,15 @@ impl Slot {
             children_of_attempts: 0,
             children_starting: 0,
             leaves_children: false,
+            is_followed: false,
             end: None,
             phase: Phase::Running,
         }
+    }
+
+    /// Whether an end of this status is followed by an execution.
+    pub(super) fn would_be_followed(&self, status: ExecutionStatus) -> bool {
+        follow_up::is_wanted(self.run.plan().settings(), status, &self.run.context().trigger_data)
     }
 
     /// Notes what of a step is going on.

@@ -10,6 +10,7 @@
 
 mod children;
 mod flows;
+mod follow_ups;
 mod life_cycle;
 mod load;
 mod observed;

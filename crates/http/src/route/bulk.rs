@@ -1,10 +1,6 @@
 //! `/executions/bulk`: many at once.
 
-use axum::{
-    Json as Answer, extract,
-    http::{HeaderName, HeaderValue, StatusCode},
-    response::{IntoResponse, Response},
-};
+use axum::{Json as Answer, extract, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 use turbocat_application::StartExecution;
 use turbocat_domain::{execution::TriggerType, id::ExecutionId, limits, permission::Permission};
@@ -17,7 +13,7 @@ use crate::{
     api::Api,
     auth::Who,
     detached::detached,
-    extract::{IdempotencyKey, Json},
+    extract::{IdempotencyKey, Json, replayed},
 };
 
 /// The routes of this file.
@@ -74,10 +70,6 @@ async fn start_executions(
     tracing::info!(executions = started.len(), "accepted");
     let is_repeated = started.iter().any(|started| started.is_repeated);
     let items = started.into_iter().map(StartedView::from).collect();
-    let mut response = (StatusCode::ACCEPTED, Answer(BulkView { items })).into_response();
-    if is_repeated {
-        let name = HeaderName::from_static("idempotency-replayed");
-        response.headers_mut().insert(name, HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    let answer = (StatusCode::ACCEPTED, Answer(BulkView { items }));
+    Ok(replayed(answer, is_repeated))
 }

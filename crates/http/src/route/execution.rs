@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::{
     Json as Answer, extract,
-    http::{HeaderName, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ use crate::{
     api::Api,
     auth::Who,
     detached::detached,
-    extract::{Id, IdempotencyKey, Json, Params},
+    extract::{Id, IdempotencyKey, Json, Params, replayed},
     page::{self, PageView, refused},
     view::{ExecutionView, LogView, StepView},
     words::{ExecutionStatusWord, LogLevelWord},
@@ -130,6 +130,7 @@ async fn start_execution(
     };
     let started = started.await?;
     tracing::info!(execution.id = %started.id, "accepted");
+    let is_repeated = started.is_repeated;
     let mut response = match ended_within(&state, (actor, started.id), wait).await? {
         Some(execution) => Answer(ExecutionView::from(execution)).into_response(),
         None => (StatusCode::ACCEPTED, Answer(StartedView::from(started))).into_response(),
@@ -137,11 +138,7 @@ async fn start_execution(
     if let Ok(place) = HeaderValue::from_str(&format!("/api/v1/executions/{}", started.id)) {
         response.headers_mut().insert(header::LOCATION, place);
     }
-    if started.is_repeated {
-        let name = HeaderName::from_static("idempotency-replayed");
-        response.headers_mut().insert(name, HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    Ok(replayed(response, is_repeated))
 }
 
 impl From<Started> for StartedView {

@@ -14,4 +14,5 @@ pub(crate) mod secret;
 pub(crate) mod session;
 pub(crate) mod user;
 pub(crate) mod waiting;
+pub(crate) mod webhook;
 pub(crate) mod workflow;

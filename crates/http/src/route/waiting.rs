@@ -1,9 +1,9 @@
 //! `/events`, `/approvals` and `/schedules`: what executions wait for, and what starts them by itself.
 
-use axum::{Json as Answer, extract, http::StatusCode};
+use axum::{Json as Answer, extract, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use turbocat_application::SendEvent;
+use turbocat_application::{RefusedStart, SendEvent, SentEvent};
 use turbocat_domain::{
     approval::Decision,
     id::{ExecutionId, WorkflowId},
@@ -19,7 +19,7 @@ use crate::{
     api::Api,
     auth::Who,
     detached::detached,
-    extract::{Id, Json, Params},
+    extract::{Id, IdempotencyKey, Json, Params, replayed},
     page::{self, PageQuery, PageView},
     view::{ApprovalView, ScheduleView, TickView},
 };
@@ -65,23 +65,54 @@ struct SentEventView {
     id: String,
     /// How many executions it woke. One that works on other things as well sees it too, and is not counted.
     woken: u64,
+    /// The executions that it started, of workflows with a trigger for its name.
+    started: Vec<String>,
+    /// The workflows that it should have started, and why it did not.
+    refused: Vec<RefusedStartView>,
 }
 
-/// Sends an event to one's own executions that wait for its name. It is durable before the answer is sent.
+/// A workflow that an event should have started.
+#[derive(Serialize, ToSchema)]
+struct RefusedStartView {
+    /// Its name.
+    workflow: String,
+    /// Why it was not started.
+    reason: String,
+}
+
+impl From<SentEvent> for SentEventView {
+    fn from(sent: SentEvent) -> Self {
+        let refused = |RefusedStart { workflow, reason }| RefusedStartView { workflow, reason };
+        Self {
+            id: sent.id.to_string(),
+            woken: sent.woken,
+            started: sent.started.iter().map(ToString::to_string).collect(),
+            refused: sent.refused.into_iter().map(refused).collect(),
+        }
+    }
+}
+
+/// Sends an event to one's own executions that wait for its name, and starts one's own workflows with a trigger for it.
+/// All of that is durable before the answer is sent.
 #[utoipa::path(
     post, path = "/api/v1/events", tag = "events", operation_id = "send_event", request_body = EventBody,
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes it safe to send the request again")),
     responses((status = 202, description = "Taken in", body = SentEventView))
 )]
 async fn send_event(
     extract::State(state): extract::State<State>,
-    who: Who,
+    (who, key): (Who, IdempotencyKey),
     body: Json<EventBody>,
-) -> Result<(StatusCode, Answer<SentEventView>), Problem> {
+) -> Result<Response, Problem> {
+    let once = key.of("events.send", &body.bytes)?;
     let EventBody { name, payload, execution_id, path } = body.value;
     let event = SendEvent { name, payload, target: target(execution_id.as_deref(), path)? };
-    let sent = detached(async move { state.use_cases.on_behalf_of(&who.origin).send_event(who.actor(), event).await });
-    let sent = sent.await?;
-    Ok((StatusCode::ACCEPTED, Answer(SentEventView { id: sent.id.to_string(), woken: sent.woken })))
+    let sent = detached(async move {
+        state.use_cases.on_behalf_of(&who.origin).send_event((who.actor(), once.as_ref()), event).await
+    });
+    let (sent, is_repeated) = sent.await?;
+    let answer = (StatusCode::ACCEPTED, Answer(SentEventView::from(sent)));
+    Ok(replayed(answer, is_repeated))
 }
 
 fn target(id: Option<&str>, path: Option<String>) -> Result<Option<(ExecutionId, String)>, Problem> {

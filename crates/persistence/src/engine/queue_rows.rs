@@ -25,7 +25,7 @@ const ROW: Read = Read("execution");
 const TIMEOUT_MS_MAX: u64 = 1_000 * 365 * 24 * 60 * 60 * 1_000;
 
 /// The rows of new executions.
-pub(super) fn arrays(executions: &[NewExecution]) -> Result<ExecutionArrays> {
+pub(crate) fn arrays(executions: &[NewExecution]) -> Result<ExecutionArrays> {
     let mut rows = ExecutionArrays::default();
     for new in executions {
         let (parent_id, parent_path) =

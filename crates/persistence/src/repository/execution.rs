@@ -11,8 +11,8 @@ use turbocat_domain::{
     execution_log::{ExecutionLog, StepStatus},
     id::{ExecutionId, UserId, WorkflowId},
     port::{
-        CancelOutcome, ExecutionFilter, ExecutionQueries, ExecutionRepository, LogFilter, NewEvent, Page, PageRequest,
-        RepositoryError, Result,
+        CancelOutcome, ExecutionFilter, ExecutionQueries, ExecutionRepository, LogFilter, NewEvent, NewExecution, Page,
+        PageRequest, RepositoryError, Result,
     },
     step_run::StepRecord,
 };
@@ -50,10 +50,24 @@ impl<C: ConnectionTrait + Send> ExecutionRepository for Pg<C> {
         self.settle(engine::send(self.usable()?, engine::values(event)).await)
     }
 
+    #[tracing::instrument(name = "db.executions.insert", skip_all, err(level = "debug"))]
+    async fn insert(&mut self, executions: &[NewExecution]) -> Result<()> {
+        self.settle(insert(self.usable()?, executions).await)
+    }
+
     #[tracing::instrument(name = "db.executions.delete_ended", skip_all, err(level = "debug"))]
     async fn delete_ended(&mut self, ids: &[ExecutionId]) -> Result<u64> {
         self.settle(delete_ended(self.usable()?, ids).await)
     }
+}
+
+/// Accepts executions, and tells who works, which is not the hot way: there an engine owns what it accepts.
+async fn insert(conn: &impl ConnectionTrait, executions: &[NewExecution]) -> Result<()> {
+    if executions.is_empty() {
+        return Ok(());
+    }
+    conn.execute_raw(sql::insert_executions(None, engine::arrays(executions)?)).await.about(ENTITY)?;
+    conn.execute_raw(sql::notify_wake()).await.about(ENTITY).map(|_| ())
 }
 
 async fn delete_ended(conn: &impl ConnectionTrait, ids: &[ExecutionId]) -> Result<u64> {

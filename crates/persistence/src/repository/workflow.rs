@@ -3,9 +3,13 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::{
-    ActiveModelTrait, ActiveValue::NotSet, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    IntoActiveModel, Order, QueryFilter, QueryOrder, Select,
+    ActiveModelTrait,
+    ActiveValue::NotSet,
+    ActiveValue::Set,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, Order, QueryFilter, QueryOrder, Select,
+    sea_query::{Expr, extension::postgres::PgExpr},
 };
+use serde_json::json;
 use turbocat_domain::{
     id::{UserId, WorkflowId},
     port::{Page, PageRequest, RepositoryError, Result, WorkflowFilter, WorkflowQueries, WorkflowRepository},
@@ -148,6 +152,10 @@ fn filtered(filter: &WorkflowFilter) -> Select<Entity> {
     }
     if let Some(search) = &filter.search {
         query = query.filter(is_found(search));
+    }
+    if let Some(event) = &filter.event {
+        let trigger = json!({ "event": { "name": event } });
+        query = query.filter(Expr::col(Column::TriggerConfig).contains(trigger));
     }
     if !filter.with_deleted {
         query = query.filter(Column::DeletedAt.is_null());

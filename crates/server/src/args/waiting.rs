@@ -7,11 +7,11 @@ use turbocat_domain::id::{ExecutionId, WorkflowId};
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  turbocat events send order.paid --payload '{\"order\": 7}'")]
 pub(crate) enum EventsCommand {
-    /// Send an event to the executions that wait for its name
+    /// Send an event: it wakes the executions that wait for its name, and starts the workflows that it triggers
     #[command(after_help = "Examples:\n  \
         turbocat events send order.paid --payload '{\"order\": 7}'\n  \
         turbocat events send order.paid --payload @order.json\n\n\
-        It reaches the administrator's executions, those that this command line starts. An event is kept: a wait with \
+        It reaches the administrator's executions and workflows, those of this command line. An event is kept: a wait with \
         `lookback_ms` finds it later.")]
     Send {
         /// Its name

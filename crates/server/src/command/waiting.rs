@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use turbocat_application::{Actor, SendEvent};
+use turbocat_application::{Actor, RefusedStart, SendEvent, SentEvent};
 use turbocat_domain::{
     approval::{Decision, WaitingApproval},
     id::WorkflowId,
@@ -28,12 +28,18 @@ pub(super) async fn events(url: &str, global: &GlobalArgs, command: EventsComman
     let EventsCommand::Send { name, payload } = command;
     let payload = input::read(payload.as_deref())?;
     let asked = Asked::new(url, global).await?;
-    let sent = asked.app.use_cases.send_event(asked.actor, SendEvent { name, payload, target: None }).await?;
+    let event = SendEvent { name, payload, target: None };
+    let (sent, _) = asked.app.use_cases.send_event((asked.actor, None), event).await?;
     asked.app.store.hint().await?;
     if global.json {
-        report::json_line(&json!({ "event": sent.id.to_string(), "woken": sent.woken }));
+        let SentEvent { id, woken, started, refused } = &sent;
+        report::json_line(&json!({ "event": id, "woken": woken, "started": started, "refused": refused }));
     } else {
-        report::line(format!("{}: {} parked executions woken", sent.id, sent.woken));
+        report::line(format!("{}: {} parked executions woken, {} started", sent.id, sent.woken, sent.started.len()));
+        sent.started.iter().for_each(|id| report::line(id.to_string()));
+        for RefusedStart { workflow, reason } in &sent.refused {
+            report::line(format!("not started: {workflow}: {reason}"));
+        }
     }
     asked.end().await
 }

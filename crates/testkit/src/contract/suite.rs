@@ -164,6 +164,8 @@ macro_rules! store_contract {
             pages_of_approvals_cut_no_execution,
             a_schedule_is_listed_as_it_stands,
             a_search_finds_all_words_wherever_they_stand,
+            what_a_unit_of_work_accepts_is_there_at_its_commit,
+            a_workflow_is_found_by_the_event_that_starts_it,
             what_a_unit_of_work_tells_executions_happens_at_its_commit
         );
         $crate::store_contract!(@rules $make; counter;

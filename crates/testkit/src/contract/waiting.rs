@@ -198,6 +198,55 @@ pub async fn what_a_unit_of_work_tells_executions_happens_at_its_commit(store: &
     assert!(matches!(uow.commit().await, Err(RepositoryError::Aborted)));
 }
 
+/// What a unit of work accepts is there at its commit, to be claimed, and not at all without one; what stands already is
+/// refused.
+pub async fn what_a_unit_of_work_accepts_is_there_at_its_commit(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let new = a_new_execution(&scene.ids, &scene.workflow);
+    for is_committed in [false, true] {
+        let mut uow = store.begin().await.unwrap();
+        uow.executions().insert(std::slice::from_ref(&new)).await.unwrap();
+        let found = store.executions().get(new.id).await;
+        assert!(matches!(found, Err(RepositoryError::NotFound { .. })), "{found:?}");
+        if is_committed {
+            uow.executions().insert(&[]).await.unwrap();
+            uow.commit().await.unwrap();
+        }
+    }
+    store.tick().await;
+    let worker = scene.worker(store).await;
+    assert_eq!(ids_of(&claim(store, worker).await), [new.id]);
+    let mut uow = store.begin().await.unwrap();
+    let twice = uow.executions().insert(&[new]).await;
+    assert!(matches!(twice, Err(RepositoryError::AlreadyExists { .. })), "{twice:?}");
+}
+
+/// The workflows that an event starts are found by its name, which is not a pattern.
+pub async fn a_workflow_is_found_by_the_event_that_starts_it(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let triggered = |trigger: Value| {
+        let (workflow, _) = a_workflow(&scene.ids, &scene.agent, &["fetch"]);
+        Workflow { trigger_config: trigger, ..workflow }
+    };
+    let all = [
+        triggered(json!({ "event": { "name": "order.paid", "filter": "event.total > 3" } })),
+        triggered(json!({ "event": { "name": "order.%" } })),
+        triggered(json!({ "schedule": { "cron": "@daily" } })),
+        triggered(json!({ "name": "order.paid" })),
+    ];
+    let mut uow = store.begin().await.unwrap();
+    for workflow in &all {
+        uow.workflows().insert(workflow, &[]).await.unwrap();
+    }
+    uow.commit().await.unwrap();
+    for (event, expected) in [("order.paid", vec![0]), ("order.%", vec![1]), ("order", vec![]), ("\"", vec![])] {
+        let filter = WorkflowFilter { event: Some(event.to_owned()), ..WorkflowFilter::default() };
+        let found = store.workflows().list(&filter, PageRequest::default()).await.unwrap().items;
+        let expected: Vec<_> = expected.into_iter().map(|place: usize| all[place].id).collect();
+        assert_eq!(found.iter().map(|workflow| workflow.id).collect::<Vec<_>>(), expected, "{event}");
+    }
+}
+
 /// A search finds what has all its words, each in the name, the description or a tag, whatever their case; and means
 /// every character as it is.
 pub async fn a_search_finds_all_words_wherever_they_stand(store: &dyn ContractStore) {

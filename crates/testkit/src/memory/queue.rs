@@ -30,15 +30,7 @@ impl ExecutionQueue for MemoryStore {
         let missing = state.missing(executions)?;
         let owner = owner.filter(|worker| state.engine.is_alive(*worker));
         let born_to = owner.filter(|_| missing.len() == executions.len());
-        for new in missing {
-            let id = new.id;
-            let mut row = ExecutionRow::pending(new, now);
-            if born_to.is_some() {
-                row.begin(now);
-            }
-            state.engine.insert(row);
-            state.engine.place(id, born_to, if born_to.is_none() { Some(now) } else { None });
-        }
+        state.engine.accept(missing, born_to, now);
         let standing = executions.iter().filter_map(|new| state.engine.executions.get(&new.id));
         let inserted_at = standing.map(|row| row.execution.created_at).min().unwrap_or(now);
         let are_owned =
@@ -116,7 +108,7 @@ impl State {
     }
 
     /// The executions that are to be inserted: all that do not stand, by their ids or as children.
-    fn missing(&self, executions: &[NewExecution]) -> Result<Vec<NewExecution>> {
+    pub(super) fn missing(&self, executions: &[NewExecution]) -> Result<Vec<NewExecution>> {
         let (mut ids, mut children) = (BTreeSet::new(), BTreeSet::new());
         let mut missing = Vec::with_capacity(executions.len());
         for new in executions {
@@ -145,6 +137,19 @@ impl State {
 }
 
 impl Engine {
+    /// Takes executions in: running and owned, or pending and claimable.
+    pub(super) fn accept(&mut self, executions: Vec<NewExecution>, owner: Option<WorkerId>, now: DateTime<Utc>) {
+        for new in executions {
+            let id = new.id;
+            let mut row = ExecutionRow::pending(new, now);
+            if owner.is_some() {
+                row.begin(now);
+            }
+            self.insert(row);
+            self.place(id, owner, if owner.is_none() { Some(now) } else { None });
+        }
+    }
+
     /// Gives a claimable execution to a worker.
     fn give(&mut self, id: ExecutionId, worker: WorkerId, now: DateTime<Utc>) -> Option<ClaimedExecution> {
         self.place(id, Some(worker), None);

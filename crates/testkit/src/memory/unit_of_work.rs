@@ -9,8 +9,8 @@ use turbocat_domain::{
     id::ExecutionId,
     port::{
         AgentRepository, ApiKeyRepository, AuditLogRepository, Clock, DeploymentRepository, ExecutionRepository,
-        IdempotencyRepository, NewEvent, RepositoryError, Result, SecretRepository, SessionRepository, Store,
-        TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
+        IdempotencyRepository, NewEvent, NewExecution, RepositoryError, Result, SecretRepository, SessionRepository,
+        Store, TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
     },
 };
 
@@ -29,6 +29,8 @@ pub(super) struct MemoryUnitOfWork {
     pub(super) cancelled: BTreeSet<ExecutionId>,
     /// The events that it sends.
     pub(super) sent: Vec<NewEvent>,
+    /// The executions that it accepts.
+    pub(super) accepted: Vec<NewExecution>,
     seen: u64,
     /// The time of all that it does to schedules: what ends and begins in it goes on.
     pub(super) began_at: DateTime<Utc>,
@@ -47,6 +49,7 @@ impl Store for MemoryStore {
             deleted: BTreeSet::new(),
             cancelled: BTreeSet::new(),
             sent: Vec::new(),
+            accepted: Vec::new(),
             seen: state.commits,
             began_at: self.now(),
             operations: Vec::new(),
@@ -167,6 +170,7 @@ impl UnitOfWork for MemoryUnitOfWork {
         for event in &self.sent {
             state.publish(event, now)?;
         }
+        state.engine.accept(self.accepted, None, now);
         for id in &self.cancelled {
             state.request_cancel(*id, now);
         }

@@ -31,8 +31,14 @@ impl WorkflowQueries for MemoryStore {
                 && filter.name.as_deref().is_none_or(|name| workflow.name.as_str() == name)
                 && is_wanted(filter.status.as_ref(), &workflow.status)
                 && has_tag(filter.tag.as_ref(), &workflow.tags)
+                && filter.event.as_deref().is_none_or(|event| event_of(workflow) == Some(event))
                 && is_found(filter.search.as_ref(), (&workflow.name, workflow.description.as_deref(), &workflow.tags))
         };
         Ok(self.tables().list(page, filter.with_deleted, is_listed))
     }
+}
+
+/// The name of the events that start a workflow.
+fn event_of(workflow: &Workflow) -> Option<&str> {
+    workflow.trigger_config.pointer("/event/name")?.as_str()
 }

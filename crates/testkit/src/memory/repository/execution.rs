@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use turbocat_domain::{
     id::ExecutionId,
-    port::{CancelOutcome, ExecutionRepository, NewEvent, Result},
+    port::{CancelOutcome, ExecutionRepository, NewEvent, NewExecution, RepositoryError, Result},
 };
 
 use super::super::unit_of_work::MemoryUnitOfWork;
@@ -15,6 +15,17 @@ impl ExecutionRepository for MemoryUnitOfWork {
             let woken = uow.shared.state().would_wake(event)?;
             uow.sent.push(event.clone());
             Ok(woken)
+        })
+    }
+
+    async fn insert(&mut self, executions: &[NewExecution]) -> Result<()> {
+        self.settle(|uow| {
+            let missing = uow.shared.state().missing(executions)?;
+            if missing.len() < executions.len() {
+                return Err(RepositoryError::AlreadyExists { entity: "execution" });
+            }
+            uow.accepted.extend(missing);
+            Ok(())
         })
     }
 
