@@ -30,7 +30,6 @@ fn translate(error: DbErr, entity: &'static str) -> RepositoryError {
     match sql_state(&error).as_deref() {
         Some("23505") => RepositoryError::AlreadyExists { entity },
         Some("23503") => RepositoryError::BrokenReference { entity },
-        Some("40001" | "40P01") => RepositoryError::Conflict { entity },
         Some("25P02") => RepositoryError::Aborted,
         state => {
             let transient = state.map_or_else(|| is_lost(&error), is_passing);
@@ -57,7 +56,8 @@ fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
 
 /// Whether what the server refused now it may do in a moment: connection exceptions (08), a lack of resources
 /// (53), a shutdown or start (57P), a failure of the system under the server (58), a timeout of a statement (57014) or
-/// of a lock (55P03), a standby that has not been promoted yet (25006). A disk that fails at a commit is of the class
+/// of a lock (55P03), a deadlock or another clash with a transaction at the same time (40), a standby that has not been
+/// promoted yet (25006). A disk that fails at a commit is of the class
 /// 58: the server goes down over it and recovers, so nothing is wrong with what was to be committed, and nobody knows
 /// whether it was.
 fn is_passing(state: &str) -> bool {
@@ -65,6 +65,7 @@ fn is_passing(state: &str) -> bool {
         || state.starts_with("53")
         || state.starts_with("57P")
         || state.starts_with("58")
+        || state.starts_with("40")
         || matches!(state, "57014" | "55P03" | "25006")
 }
 
@@ -107,6 +108,7 @@ mod tests {
         assert!(is_passing("57P01"));
         assert!(is_passing("08006"));
         assert!(is_passing("53300"));
+        assert!(is_passing("40P01"), "of a deadlock one is given up, and nothing of it was done");
         assert!(is_passing("58030"), "a disk that fails says nothing about what was to be written");
         assert!(!is_passing("42601"));
         assert!(!is_passing("23514"));

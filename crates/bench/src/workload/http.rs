@@ -103,7 +103,7 @@ impl Starts<'_> {
     }
 
     async fn over_http(&self, served: &Served) -> anyhow::Result<Reached> {
-        let body = json!({ "workflow": self.workflow.id.to_string(), "input": {} }).to_string();
+        let body = json!({ "workflow_id": self.workflow.id.to_string(), "input": {} }).to_string();
         let request = Request::new("POST", "/api/v1/executions", Some(&served.key), Some(&body));
         let (address, until) = (served.address.clone(), self.until());
         self.all(move || start(address.clone(), request.clone(), until)).await

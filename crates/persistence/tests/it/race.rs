@@ -367,3 +367,32 @@ async fn finish(store: &PgStore, worker: WorkerId, finished: Vec<FinishedExecuti
     let batch = JournalBatch { finished, ..JournalBatch::default() };
     assert_eq!(store.commit(worker, &batch).await.unwrap(), CommitOutcome::Committed);
 }
+
+/// Of a deadlock PostgreSQL gives one up, and nothing of it was done: whoever is told so asks again.
+#[tokio::test]
+async fn who_is_given_up_for_a_deadlock_may_ask_again() {
+    let fixture = Fixture::new().await;
+    let scene = Scene::set(&fixture).await;
+    let owner = scene.worker(&fixture).await;
+    let [first, second] = [scene.running(&fixture, owner).await.id, scene.running(&fixture, owner).await.id];
+    assert!(first < second, "rows are locked in the order of their ids");
+    let children =
+        [a_new_child(&scene.ids, &scene.workflow, first, "a"), a_new_child(&scene.ids, &scene.workflow, second, "a")];
+    let mut other = fixture.admin.begin().await.unwrap();
+    let lock = "SELECT 1 FROM executions WHERE id = $1 FOR UPDATE";
+    sqlx::query(lock).bind(second.as_uuid()).execute(&mut *other).await.unwrap();
+
+    let store = fixture.store.clone();
+    let inserting = children.clone();
+    let insert = tokio::spawn(async move { store.insert(&inserting, None).await });
+    until_somebody_waits(&fixture).await;
+    let locked = sqlx::query(lock).bind(first.as_uuid()).execute(&mut *other).await;
+    drop(other);
+
+    let inserted = insert.await.unwrap();
+    assert_ne!(inserted.is_ok(), locked.is_ok(), "one of both is given up");
+    if let Err(error) = inserted {
+        assert!(error.is_transient(), "{error:?}");
+    }
+    fixture.store.insert(&children, None).await.unwrap();
+}
