@@ -11,6 +11,7 @@
 mod api;
 mod auth;
 mod detached;
+mod etag;
 mod extract;
 mod frame;
 mod manual;

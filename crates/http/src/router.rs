@@ -84,6 +84,7 @@ fn api(state: State) -> Api {
     let api = route::secret::routes(api);
     let api = route::user::routes(api);
     let api = route::audit_log::routes(api);
+    let api = route::template::routes(api);
     let api = route::waiting::routes(api);
     route::webhook::routes(api)
 }

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use turbocat_domain::{
     id::{AgentId, WorkflowId},
     permission::Permission,
+    port::UnitOfWork,
     value::Version,
 };
 use uuid::Uuid;
@@ -162,6 +163,21 @@ impl UseCases {
         let (uow, report) = self.write(uow, actor, &batch).await?;
         uow.commit().await?;
         Ok(report)
+    }
+
+    /// Publishes files of documents together with what else is done in a unit of work, which is given back.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::publish`].
+    pub(crate) async fn publish_into(
+        &self,
+        uow: Box<dyn UnitOfWork>,
+        actor: Actor,
+        sources: &[SourceFile],
+    ) -> Result<(Box<dyn UnitOfWork>, PublishReport)> {
+        let batch = self.checked(actor, sources).await?;
+        self.write(uow, actor, &batch).await
     }
 
     /// Publishes files of documents for a request that may be sent again, and returns the report as JSON: the one of

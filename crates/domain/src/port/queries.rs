@@ -176,6 +176,8 @@ pub struct TemplateFilter {
 pub trait TemplateQueries: Send + Sync {
     /// The template; `NotFound` if there is none.
     async fn get(&self, id: TemplateId) -> Result<Template>;
+    /// The template that was deleted; `NotFound` if there is none.
+    async fn get_deleted(&self, id: TemplateId) -> Result<Template>;
     /// The official template of this name, if any.
     async fn find_official<'a>(&self, name: &'a str) -> Result<Option<Template>>;
     /// A page of templates, newest first.

@@ -101,6 +101,11 @@ pub trait TemplateRepository: Send {
     async fn delete(&mut self, id: TemplateId, now: DateTime<Utc>) -> Result<()>;
     /// Undoes a delete.
     async fn restore(&mut self, id: TemplateId, now: DateTime<Utc>) -> Result<()>;
+    /// Counts a use. Leaves `updated_at`: it is no change by who owns it.
+    async fn count_use(&mut self, id: TemplateId) -> Result<()>;
+    /// Notes how many stars a user gives, 1 to 5, in place of those that they gave before; the average and the count
+    /// MUST equal the fold of the ratings of all users, also of those who rate at the same time. Leaves `updated_at`.
+    async fn rate(&mut self, id: TemplateId, rating: (UserId, u8), now: DateTime<Utc>) -> Result<()>;
 }
 
 /// The deployments.

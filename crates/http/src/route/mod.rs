@@ -12,6 +12,7 @@ mod publish;
 mod query;
 pub(crate) mod secret;
 pub(crate) mod session;
+pub(crate) mod template;
 pub(crate) mod user;
 pub(crate) mod waiting;
 pub(crate) mod webhook;

@@ -2,10 +2,9 @@
 
 use axum::{
     Json as Answer, extract,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
-use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use turbocat_application::{AccountChange, NewAccount};
 use turbocat_domain::{
@@ -18,10 +17,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
 use crate::{
-    Needs, Problem, ProblemCode, State,
+    Needs, Problem, State,
     api::Api,
     auth::Who,
     detached::detached,
+    etag::{if_match, tagged},
     extract::{Id, Json, Params},
     page::{self, PageView},
     view::UserView,
@@ -103,7 +103,7 @@ async fn create_user(
     let role = role.map_or_else(UserRole::default, |word| word.0);
     let wanted = NewAccount { email, full_name, role, password };
     let made = detached(async move { state.access.create_user(who.actor(), wanted, &who.origin).await }).await?;
-    Ok((StatusCode::CREATED, tagged(made)).into_response())
+    Ok((StatusCode::CREATED, shown(made)).into_response())
 }
 
 /// Accounts.
@@ -132,7 +132,7 @@ async fn show_user(
     who: Who,
     Id(id): Id<UserId>,
 ) -> Result<Response, Problem> {
-    Ok(tagged(state.access.user(who.actor(), id).await?).into_response())
+    Ok(shown(state.access.user(who.actor(), id).await?))
 }
 
 /// Changes an account. With `If-Match`, not if somebody else has changed it since.
@@ -153,7 +153,7 @@ async fn change_user(
     let role = role.map(|word| word.0);
     let change = AccountChange { full_name, role, is_active, read_at: if_match(&headers)? };
     let changed = detached(async move { state.access.change_user(who.actor(), (id, change), &who.origin).await });
-    Ok(tagged(changed.await?).into_response())
+    Ok(shown(changed.await?))
 }
 
 /// Deletes an account: it cannot act any more. It can be restored.
@@ -183,24 +183,11 @@ async fn restore_user(
     Id(id): Id<UserId>,
 ) -> Result<Response, Problem> {
     let restored = detached(async move { state.access.restore_user(who.actor(), id, &who.origin).await });
-    Ok(tagged(restored.await?).into_response())
+    Ok(shown(restored.await?))
 }
 
-/// An account with its `ETag`: the moment of its last change.
-fn tagged(user: User) -> Response {
-    let tag = HeaderValue::from_str(&format!("\"{}\"", user.updated_at.timestamp_micros()));
-    let mut response = Answer(UserView::from(user)).into_response();
-    if let Ok(tag) = tag {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    response
-}
-
-/// The moment of the last change that the client has seen.
-fn if_match(headers: &HeaderMap) -> Result<Option<DateTime<Utc>>, Problem> {
-    let Some(value) = headers.get(header::IF_MATCH) else { return Ok(None) };
-    let micros = value.to_str().ok().and_then(|text| text.strip_prefix('"')?.strip_suffix('"')?.parse().ok());
-    let read_at = micros.and_then(DateTime::from_timestamp_micros);
-    let refused = || Problem::new(ProblemCode::InvalidHeader).with_detail("If-Match is no ETag of an account");
-    read_at.map(Some).ok_or_else(refused)
+/// An account with its `ETag`.
+fn shown(user: User) -> Response {
+    let updated_at = user.updated_at;
+    tagged(UserView::from(user), updated_at)
 }

@@ -5,6 +5,7 @@ mod audit_log;
 mod execution;
 mod key;
 mod secret;
+mod template;
 mod user;
 mod waiting;
 mod workflow;
@@ -15,6 +16,7 @@ pub(crate) use self::{
     execution::{ExecutionView, LogView, StepView},
     key::{IssuedKeyView, KeyView},
     secret::SecretView,
+    template::TemplateView,
     user::{SessionView, UserView},
     waiting::{ApprovalView, ScheduleView, TickView},
     workflow::{WorkflowStepView, WorkflowView},

@@ -18,6 +18,7 @@ mod health;
 mod matrix;
 mod resources;
 mod session;
+mod templates;
 mod triggers;
 mod waiting;
 mod world;

@@ -74,15 +74,15 @@ async fn what_an_event_cannot_start_is_told_and_keeps_nothing_back() {
     let world = World::new().await;
     world.publish(&world.owner, ON_PAID).await;
     let owner = world.key(&world.owner, &["*"]).await;
-    let send = async |payload: Value| {
+    let pay = async |payload: Value| {
         world.post(&owner, "/api/v1/events", json!({ "name": "order.paid", "payload": payload })).await.expect(202)
     };
-    let small = send(json!({ "order": 7, "total": 3 })).await;
+    let small = pay(json!({ "order": 7, "total": 3 })).await;
     assert_eq!((small["started"].as_array().unwrap().len(), &small["refused"]), (1, &json!([])), "a filter");
     for (payload, reason) in
         [(json!({ "order": "x", "total": 4 }), "/order"), (json!({ "order": 7 }), "triggers.event.filter")]
     {
-        let sent = send(payload).await;
+        let sent = pay(payload).await;
         assert_eq!(sent["started"].as_array().unwrap().len(), 1);
         assert_eq!(sent["refused"][0]["workflow"], json!("on-paid"));
         assert!(sent["refused"][0]["reason"].as_str().unwrap().contains(reason), "{sent}");

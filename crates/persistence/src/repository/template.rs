@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    IntoActiveModel, Order, QueryFilter, QueryOrder, prelude::Decimal,
+    FromQueryResult, IntoActiveModel, Order, QueryFilter, QueryOrder, prelude::Decimal,
 };
 use turbocat_domain::{
     id::{TemplateId, UserId},
@@ -18,10 +18,17 @@ use crate::{
     entity::template::{ActiveModel, Column, Entity, Model},
     error::ErrorContext,
     page::Listing,
+    sql,
     store::Pg,
 };
 
 const ENTITY: &str = "template";
+
+#[derive(FromQueryResult)]
+struct CountRow {
+    count: i64,
+}
+
 const RATING_SCALE: u32 = 2;
 
 #[async_trait]
@@ -45,12 +52,46 @@ impl<C: ConnectionTrait + Send> TemplateRepository for Pg<C> {
     async fn restore(&mut self, id: TemplateId, now: DateTime<Utc>) -> Result<()> {
         self.settle(mark::<Entity>(self.usable()?, (ENTITY, id.as_uuid()), Visibility::Visible, now).await)
     }
+
+    #[tracing::instrument(name = "db.templates.count_use", skip_all, err(level = "debug"))]
+    async fn count_use(&mut self, id: TemplateId) -> Result<()> {
+        self.settle(count_use(self.usable()?, id).await)
+    }
+
+    #[tracing::instrument(name = "db.templates.rate", skip_all, err(level = "debug"))]
+    async fn rate(&mut self, id: TemplateId, rating: (UserId, u8), now: DateTime<Utc>) -> Result<()> {
+        self.settle(rate(self.usable()?, id, rating, now).await)
+    }
+}
+
+async fn count_use(conn: &impl ConnectionTrait, id: TemplateId) -> Result<()> {
+    let counted = conn.execute_raw(sql::count_template_use(id.as_uuid())).await.about(ENTITY)?;
+    if counted.rows_affected() == 0 { Err(RepositoryError::NotFound { entity: ENTITY }) } else { Ok(()) }
+}
+
+async fn rate(
+    conn: &impl ConnectionTrait,
+    id: TemplateId,
+    (user, stars): (UserId, u8),
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let statement = sql::rate_template(id.as_uuid(), user.as_uuid(), i16::from(stars), now.naive_utc());
+    let rated = CountRow::find_by_statement(statement).one(conn).await.about(ENTITY)?;
+    if rated.is_none_or(|row| row.count == 0) {
+        return Err(RepositoryError::NotFound { entity: ENTITY });
+    }
+    conn.execute_raw(sql::fold_template_ratings(id.as_uuid())).await.about(ENTITY).map(|_| ())
 }
 
 #[async_trait]
 impl<C: ConnectionTrait + Send> TemplateQueries for Pg<C> {
     async fn get(&self, id: TemplateId) -> Result<Template> {
         let query = Entity::find_by_id(id.as_uuid()).filter(Column::DeletedAt.is_null());
+        found(query.one(&self.conn).await.about(ENTITY)?, ENTITY)?.try_into()
+    }
+
+    async fn get_deleted(&self, id: TemplateId) -> Result<Template> {
+        let query = Entity::find_by_id(id.as_uuid()).filter(Column::DeletedAt.is_not_null());
         found(query.one(&self.conn).await.about(ENTITY)?, ENTITY)?.try_into()
     }
 

@@ -7,6 +7,7 @@ mod journal;
 mod parts;
 mod planted;
 mod sections;
+mod template;
 mod waiting;
 
 use sea_orm::{DbBackend, Statement, Value};
@@ -25,7 +26,7 @@ pub(crate) use journal::{
     AgentArrays, Care, FinishedArrays, JournalArrays, ParkedArrays, RecordArrays, WaitArrays, commit_journal,
 };
 pub(crate) use parts::{PartValues, list_step_parts, record_step_part};
-
+pub(crate) use template::{count_template_use, fold_template_ratings, rate_template};
 pub(crate) use waiting::{ApprovalValues, list_schedule_ticks, list_schedules, list_waiting_approvals};
 
 /// A file of this folder, to be run with these values.
@@ -226,6 +227,7 @@ mod tests {
         ]);
         statements.extend(statements_of_access());
         statements.extend(statements_of_parts());
+        statements.extend(template::statements_of_templates());
         statements
     }
 

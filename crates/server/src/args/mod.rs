@@ -5,6 +5,7 @@ mod audit;
 mod executions;
 mod run;
 mod secrets;
+mod template;
 mod waiting;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     executions::{ExecutionsCommand, ListArgs, LogsArgs},
     run::RunArgs,
     secrets::{SecretSetArgs, SecretsCommand},
+    template::{TemplateUseArgs, TemplatesCommand},
     waiting::{ApprovalsCommand, DecisionArgs, EventsCommand, SchedulesCommand},
 };
 
@@ -104,6 +106,9 @@ pub(crate) enum Command {
     /// Look at schedules: when each fires next, and what became of its last times
     #[command(subcommand)]
     Schedules(SchedulesCommand),
+    /// Look at templates, and make agents and workflows of them
+    #[command(subcommand)]
+    Templates(TemplatesCommand),
     /// Make accounts, or list them
     #[command(subcommand)]
     Users(UsersCommand),
@@ -305,7 +310,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 36);
+        assert_eq!(shown, 40);
     }
 
     #[test]

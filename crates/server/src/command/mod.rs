@@ -2,6 +2,7 @@
 
 mod access;
 mod apply;
+mod asked;
 mod audit;
 mod doctor;
 mod executions;
@@ -11,6 +12,7 @@ mod run;
 mod secrets;
 mod seed;
 mod source;
+mod template;
 mod up;
 mod waiting;
 
@@ -53,6 +55,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Schedules(command) => {
             on(open_existing()?, async |url| waiting::schedules(url, &global, command).await)
         }
+        Command::Templates(command) => on(open()?, async |url| template::templates(url, &global, command).await),
         Command::Users(command) => on(open()?, async |url| access::users(url, &global, command).await),
         Command::Keys(command) => on(open()?, async |url| access::keys(url, &global, command).await),
         Command::Audit(command) => on(open_existing()?, async |url| audit::run(url, &global, command).await),

@@ -2,21 +2,19 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use turbocat_application::{Actor, RefusedStart, SendEvent, SentEvent};
+use turbocat_application::{RefusedStart, SendEvent, SentEvent};
 use turbocat_domain::{
     approval::{Decision, WaitingApproval},
     id::WorkflowId,
     port::{PageRequest, StoredSchedule},
 };
 
-use super::input;
+use super::{asked::Asked, input};
 use crate::{
     args::{ApprovalsCommand, DecisionArgs, EventsCommand, GlobalArgs, SchedulesCommand},
-    report, view,
-    wire::App,
+    report,
 };
 
 /// Sends an event.
@@ -73,25 +71,7 @@ pub(super) async fn schedules(url: &str, global: &GlobalArgs, command: Schedules
     asked.end().await
 }
 
-/// Who asks, and in which form the answer is wanted.
-struct Asked {
-    app: App,
-    actor: Actor,
-    json: bool,
-}
-
 impl Asked {
-    async fn new(url: &str, global: &GlobalArgs) -> anyhow::Result<Self> {
-        let app = App::connect(url, global).await?;
-        let actor = app.use_cases.administrator().await?.context("there is no account yet: run `turbocat seed`")?;
-        Ok(Self { app, actor, json: global.json })
-    }
-
-    async fn end(self) -> anyhow::Result<ExitCode> {
-        self.app.store.close().await;
-        Ok(ExitCode::SUCCESS)
-    }
-
     async fn list_approvals(&self, limit: u16) -> anyhow::Result<()> {
         let page = PageRequest { limit, after: None };
         let found = self.app.use_cases.approvals(self.actor, None, page).await?.items;
@@ -171,19 +151,6 @@ impl Asked {
         };
         self.print(&["time (UTC)", "verdict", "execution"], &found, (row, line));
         Ok(())
-    }
-
-    /// A line for each item: of JSON, or of a table.
-    fn print<T>(&self, head: &[&str], items: &[T], (row, line): (impl Fn(&T) -> Vec<String>, impl Fn(&T) -> Value)) {
-        if self.json {
-            for item in items {
-                report::json_line(&line(item));
-            }
-        } else if items.is_empty() {
-            report::note("there are none");
-        } else {
-            report::line(view::table(head, &items.iter().map(row).collect::<Vec<_>>()));
-        }
     }
 }
 

@@ -166,6 +166,7 @@ macro_rules! store_contract {
             a_search_finds_all_words_wherever_they_stand,
             what_a_unit_of_work_accepts_is_there_at_its_commit,
             a_workflow_is_found_by_the_event_that_starts_it,
+            a_template_is_rated_once_by_each_and_counts_its_uses,
             what_a_unit_of_work_tells_executions_happens_at_its_commit
         );
         $crate::store_contract!(@rules $make; counter;

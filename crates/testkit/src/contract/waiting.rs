@@ -3,13 +3,14 @@
 use serde_json::{Value, json};
 use turbocat_domain::{
     approval::WaitingApproval,
-    id::{EventId, ExecutionId},
+    id::{EventId, ExecutionId, TemplateId},
     port::{
         AgentFilter, ApprovalFilter, CancelOutcome, IdGenerator, JournalBatch, NewEvent, NewExecution, PageRequest,
         RepositoryError, TemplateFilter, WorkflowFilter,
     },
     run::AwaitedEvent,
     step_run::StepOutcome,
+    template::Template,
     user::User,
     value::{Name, Search, Tag},
     workflow::{Workflow, WorkflowStatus},
@@ -20,7 +21,7 @@ use super::{
     ContractStore, Scene,
     scene::{a_wait, claim, commit, finish, ids_of, park},
 };
-use crate::builder::{a_completion, a_new_execution, a_record, a_workflow, an_event};
+use crate::builder::{a_completion, a_new_execution, a_record, a_template, a_user, a_workflow, an_event};
 
 const APPROVAL: &str = AwaitedEvent::APPROVAL;
 
@@ -245,6 +246,43 @@ pub async fn a_workflow_is_found_by_the_event_that_starts_it(store: &dyn Contrac
         let expected: Vec<_> = expected.into_iter().map(|place: usize| all[place].id).collect();
         assert_eq!(found.iter().map(|workflow| workflow.id).collect::<Vec<_>>(), expected, "{event}");
     }
+}
+
+/// Uses and ratings are counted exactly, and are no change of the template: a user's later rating takes the place of the
+/// one before.
+pub async fn a_template_is_rated_once_by_each_and_counts_its_uses(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let template = Template { user_id: Some(scene.user.id), ..a_template(&scene.ids) };
+    let others = [a_user(&scene.ids), a_user(&scene.ids)];
+    let mut uow = store.begin().await.unwrap();
+    for user in &others {
+        uow.users().insert(user).await.unwrap();
+    }
+    uow.templates().insert(std::slice::from_ref(&template)).await.unwrap();
+    uow.commit().await.unwrap();
+    let steps = [(0, 5, "5.00", 1), (1, 4, "4.50", 2), (1, 2, "3.50", 2), (0, 1, "1.50", 2)];
+    for (uses, (user, stars, average, count)) in (1..).zip(steps) {
+        let mut uow = store.begin().await.unwrap();
+        let user: &User = &others[user];
+        uow.templates().rate(template.id, (user.id, stars), template.created_at).await.unwrap();
+        uow.templates().count_use(template.id).await.unwrap();
+        uow.commit().await.unwrap();
+        let stored = store.templates().get(template.id).await.unwrap();
+        assert_eq!((stored.rating_average.to_string().as_str(), stored.rating_count), (average, count));
+        assert_eq!((stored.usage_count, stored.updated_at), (uses, template.updated_at));
+    }
+    let unknown = scene.nobody(TemplateId::from_uuid);
+    let mut uow = store.begin().await.unwrap();
+    let rated = uow.templates().rate(unknown, (scene.user.id, 3), template.created_at).await;
+    assert!(matches!(rated, Err(RepositoryError::NotFound { .. })), "{rated:?}");
+    let mut uow = store.begin().await.unwrap();
+    uow.templates().delete(template.id, template.created_at).await.unwrap();
+    uow.commit().await.unwrap();
+    let mut uow = store.begin().await.unwrap();
+    let used = uow.templates().count_use(template.id).await;
+    assert!(matches!(used, Err(RepositoryError::NotFound { .. })), "{used:?}");
+    assert_eq!(store.templates().get_deleted(template.id).await.unwrap().id, template.id);
+    assert!(matches!(store.templates().get_deleted(unknown).await, Err(RepositoryError::NotFound { .. })));
 }
 
 /// A search finds what has all its words, each in the name, the description or a tag, whatever their case; and means

@@ -11,7 +11,7 @@ use turbocat_domain::{
     api_key::ApiKey,
     audit_log::AuditLog,
     deployment::Deployment,
-    id::{AuditLogId, SecretId, SessionId, UserId, WorkflowId},
+    id::{AuditLogId, SecretId, SessionId, TemplateId, UserId, WorkflowId},
     idempotency::IdempotencyRecord,
     port::{RepositoryError, Result},
     secret::StoredSecret,
@@ -86,6 +86,8 @@ pub(super) struct Tables {
     /// What became of their ticks.
     pub(super) ticks: Arc<BTreeMap<(WorkflowId, DateTime<Utc>), TickRow>>,
     pub(super) templates: Table<Template>,
+    /// The stars that users gave to templates.
+    pub(super) ratings: Arc<BTreeMap<(TemplateId, UserId), u8>>,
     pub(super) deployments: Table<Deployment>,
     pub(super) api_keys: Table<ApiKey>,
     pub(super) secrets: Arc<BTreeMap<SecretId, StoredSecret>>,

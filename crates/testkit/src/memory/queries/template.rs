@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use turbocat_domain::{
     id::TemplateId,
-    port::{Page, PageRequest, Result, TemplateFilter, TemplateQueries},
+    port::{Page, PageRequest, RepositoryError, Result, TemplateFilter, TemplateQueries},
     template::Template,
     value::SoftDelete,
 };
@@ -14,6 +14,11 @@ use super::{super::MemoryStore, has_tag, is_found, is_wanted};
 impl TemplateQueries for MemoryStore {
     async fn get(&self, id: TemplateId) -> Result<Template> {
         self.tables().read_live(id)
+    }
+
+    async fn get_deleted(&self, id: TemplateId) -> Result<Template> {
+        let found: Template = self.tables().read(id)?;
+        if found.is_deleted() { Ok(found) } else { Err(RepositoryError::NotFound { entity: "template" }) }
     }
 
     async fn find_official<'a>(&self, name: &'a str) -> Result<Option<Template>> {
