@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::json;
 use turbocat_application::{RefusedStart, SendEvent, SentEvent};
 use turbocat_domain::{
     approval::{Decision, WaitingApproval},
