@@ -4,7 +4,7 @@ use sea_orm_migration::sea_orm::ConnectionTrait;
 use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
 /// All migrations, in the order in which they apply.
-const ALL: [SqlMigration; 7] = [
+const ALL: [SqlMigration; 8] = [
     SqlMigration {
         name: "m0001_specification",
         up: include_str!("sql/m0001_specification.up.sql"),
@@ -39,6 +39,11 @@ const ALL: [SqlMigration; 7] = [
         name: "m0020_step_parts",
         up: include_str!("sql/m0020_step_parts.up.sql"),
         down: include_str!("sql/m0020_step_parts.down.sql"),
+    },
+    SqlMigration {
+        name: "m0040_tools_parts",
+        up: include_str!("sql/m0040_tools_parts.up.sql"),
+        down: include_str!("sql/m0040_tools_parts.down.sql"),
     },
 ];
 

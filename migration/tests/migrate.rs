@@ -14,6 +14,7 @@ const ALL: [&str; 7] = [
     "m0005_secrets",
     "m0010_audit_chain",
     "m0020_step_parts",
+    "m0040_tools_parts",
 ];
 
 async fn execute(database: &TestDatabase, sql: &str) -> Result<(), sqlx::Error> {

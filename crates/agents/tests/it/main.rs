@@ -15,6 +15,8 @@ mod data;
 #[cfg(test)]
 mod llm;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod providers;
