@@ -17,6 +17,8 @@ mod llm;
 #[cfg(test)]
 mod mcp;
 #[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod providers;
@@ -32,3 +34,5 @@ mod server;
 mod streams;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod upsets;
