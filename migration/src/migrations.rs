@@ -4,7 +4,7 @@ use sea_orm_migration::sea_orm::ConnectionTrait;
 use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
 /// All migrations, in the order in which they apply.
-const ALL: [SqlMigration; 8] = [
+const ALL: [SqlMigration; 9] = [
     SqlMigration {
         name: "m0001_specification",
         up: include_str!("sql/m0001_specification.up.sql"),
@@ -44,6 +44,11 @@ const ALL: [SqlMigration; 8] = [
         name: "m0024_template_ratings",
         up: include_str!("sql/m0024_template_ratings.up.sql"),
         down: include_str!("sql/m0024_template_ratings.down.sql"),
+    },
+    SqlMigration {
+        name: "m0040_tools_parts",
+        up: include_str!("sql/m0040_tools_parts.up.sql"),
+        down: include_str!("sql/m0040_tools_parts.down.sql"),
     },
 ];
 

@@ -20,6 +20,7 @@ mod embedded;
 mod examples;
 mod executions;
 mod http;
+mod mcp;
 mod migrate;
 mod newcomer;
 mod outage;

@@ -11,7 +11,7 @@ use std::{
 
 use chrono::DateTime;
 use serde_json::{Value, json};
-use turbocat_agents::{Agents, AgentsConfig, EgressPolicy, LlmConfig, Schemas, Secrets};
+use turbocat_agents::{Agents, AgentsConfig, EgressPolicy, LlmConfig, McpServers, Schemas, Secrets};
 use turbocat_domain::{
     agent::{Agent, AgentType, NewAgent},
     execution_log::LogLevel,
@@ -71,6 +71,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         python: None,
         egress: EgressPolicy::default(),
         llm: LlmConfig::default(),
+        mcp: McpServers::new(),
         schemas: Schemas::new(Arc::new(JsonSchemas::default())),
         secrets: Secrets::new(),
     })?;

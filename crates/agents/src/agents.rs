@@ -20,6 +20,7 @@ use crate::{
     egress::{EgressClient, EgressPolicy},
     host::{Budget, ChildHost, HostOptions, Job},
     llm::{self, LlmConfig, Models, Schemas, Surroundings},
+    mcp::{Mcp, McpServer, McpServers},
     redaction::Redactor,
     secret::{self, NamedSecret, Secret, Secrets},
     validate_config,
@@ -42,6 +43,8 @@ pub struct AgentsConfig {
     pub egress: EgressPolicy,
     /// The language models that the operator provides.
     pub llm: LlmConfig,
+    /// The servers of tools that the operator declares.
+    pub mcp: McpServers,
     /// Checks the inputs of tools and the answers of models.
     pub schemas: Schemas,
     /// The secrets that the operator provides, by the names that configurations use.
@@ -69,12 +72,13 @@ pub struct Agents {
     python: code::Python,
     egress: EgressClient,
     models: Models,
+    mcp: Mcp,
     schemas: Schemas,
     secrets: Secrets,
     /// The secrets of users.
     vault: Option<Arc<dyn SecretVault>>,
-    /// The keys of the operator's models, which are kept out of everything like secrets.
-    model_keys: Vec<Secret>,
+    /// The keys of the operator's models and MCP servers, which are kept out of everything like secrets.
+    keys: Vec<Secret>,
     /// Of calls for which no secret is opened.
     redactor: Arc<Redactor>,
 }
@@ -93,9 +97,9 @@ impl Agents {
     ///
     /// [`AgentsError`] if the HTTP client or the launcher of child processes cannot be set up.
     pub fn new(config: AgentsConfig) -> Result<Self, AgentsError> {
-        let known = config.secrets.values().map(|secret| &secret.value).chain(config.llm.keys());
-        let redactor = Arc::new(Redactor::of(known));
-        let model_keys = config.llm.keys().cloned().collect();
+        let keys: Vec<Secret> = config.llm.keys().chain(McpServer::all_secrets(&config.mcp)).cloned().collect();
+        let redactor = Arc::new(Redactor::of(config.secrets.values().map(|secret| &secret.value).chain(&keys)));
+        let mcp = Mcp::new(config.mcp, &config.egress)?;
         let models = Models::new(config.llm, &config.egress)?;
         let host = HostOptions {
             program: config.child_program,
@@ -107,10 +111,11 @@ impl Agents {
             python: code::Python::new(config.python),
             egress: EgressClient::new(config.egress).map_err(AgentsError::Http)?,
             models,
+            mcp,
             schemas: config.schemas,
             secrets: config.secrets,
             vault: None,
-            model_keys,
+            keys,
             redactor,
         })
     }
@@ -147,6 +152,19 @@ impl Agents {
         Ok(format!("version {} at {}", found.version, found.program.display()))
     }
 
+    /// The MCP servers that the operator declares, each with how many tools it has, or why it cannot be asked.
+    pub async fn servers_of_tools(&self) -> Vec<(String, Result<usize, StepError>)> {
+        let mut asked = Vec::new();
+        for name in self.mcp.names() {
+            let tools = match self.mcp.named(name, &self.children) {
+                Ok(session) => session.tools().await.map(|tools| tools.len()),
+                Err(error) => Err(error),
+            };
+            asked.push((name.to_owned(), tools));
+        }
+        asked
+    }
+
     const fn interpreters(&self) -> code::Interpreters<'_> {
         code::Interpreters { children: &self.children, python: &self.python }
     }
@@ -169,6 +187,8 @@ impl Agents {
                 let around = Surroundings {
                     models: &self.models,
                     egress: &self.egress,
+                    mcp: &self.mcp,
+                    children: &self.children,
                     secrets: with.secrets,
                     schemas: self.schemas.validator(),
                     redactor: with.redactor,
@@ -195,7 +215,7 @@ impl AgentRunner for Agents {
             Arc::clone(&self.redactor)
         } else {
             let named = self.secrets.values().chain(own.values()).map(|secret| &secret.value);
-            Arc::new(Redactor::of(named.chain(&self.model_keys)))
+            Arc::new(Redactor::of(named.chain(&self.keys)))
         };
         let log = redactor.log(log);
         // A code agent is given nothing of the operator's: it could hand it to anybody.

@@ -10,7 +10,7 @@
 //!
 //! # Invariants
 //!
-//! 1. No user's program is run, or even parsed, in the process of the server.
+//! 1. No user's program is run, or even parsed, in the process of the server, and no user names a command.
 //! 2. Nothing of an attempt outlives its future: processes are killed and connections closed when it is dropped.
 //! 3. An address that is not public is reached only if the operator allowed it.
 //! 4. A key of the operator is sent to no host but those that the operator named for it.
@@ -25,6 +25,7 @@ mod data;
 mod egress;
 mod host;
 mod llm;
+mod mcp;
 mod redaction;
 mod secret;
 
@@ -34,4 +35,5 @@ pub use config::validate_config;
 pub use egress::{EgressPolicy, InvalidEgressRule};
 pub use host::{SandboxLayer, sandbox_report};
 pub use llm::{LlmConfig, LlmEndpoint, Schemas};
+pub use mcp::{InvalidMcpServer, McpServer, McpServers};
 pub use secret::{NamedSecret, Secret, Secrets};

@@ -137,6 +137,17 @@ pub const LLM_RESULT_BYTES_MAX: usize = 64 * KIB;
 /// The bytes of the answer of a model's server.
 pub const LLM_RESPONSE_BYTES_MAX: usize = 4 * MIB;
 
+/// The bytes of one message of an MCP server.
+pub const MCP_MESSAGE_BYTES_MAX: usize = 4 * MIB;
+/// How long an MCP server may take until it answers for the first time, or lists its tools, in milliseconds.
+pub const MCP_CONNECT_TIMEOUT_MS: u64 = 30_000;
+/// The memory of the program of an MCP server that is declared without `memory_mb`.
+pub const MCP_MEMORY_MB_DEFAULT: u32 = 1_024;
+/// The programs of MCP servers that run at once in one process.
+pub const MCP_PROGRAMS_MAX: usize = 32;
+/// The pages in which an MCP server may list its tools.
+pub const MCP_PAGES_MAX: usize = 20;
+
 // Logs.
 
 /// The bytes of one line that an agent writes; the rest is cut.

@@ -3,7 +3,9 @@
 use std::{env, path::PathBuf, sync::Arc};
 
 use anyhow::Context;
-use turbocat_agents::{AgentsConfig, EgressPolicy, LlmConfig, LlmEndpoint, NamedSecret, Schemas, Secret, Secrets};
+use turbocat_agents::{
+    AgentsConfig, EgressPolicy, LlmConfig, LlmEndpoint, McpServer, McpServers, NamedSecret, Schemas, Secret, Secrets,
+};
 use turbocat_postgres::ClusterOptions;
 use turbocat_schema::JsonSchemas;
 
@@ -19,11 +21,14 @@ const SANDBOX_FLOOR: &str = "resource_limits,identity,no_new_privileges,descript
 const SECRET_PREFIX: &str = "TURBOCAT_SECRET_";
 const HOSTS_SUFFIX: &str = "_HOSTS";
 
-/// What the agents are given: the operator's language model, and where requests may go.
+/// A server of tools is a variable of this prefix.
+const MCP_PREFIX: &str = "TURBOCAT_MCP_";
+
+/// What the agents are given: the operator's language models and servers of tools, and where requests may go.
 ///
 /// # Errors
 ///
-/// If `TURBOCAT_EGRESS_ALLOW` has a rule that is none.
+/// If `TURBOCAT_EGRESS_ALLOW` has a rule that is none, or a variable declares an MCP server that is none.
 pub(crate) fn agents() -> anyhow::Result<AgentsConfig> {
     let allowed = variable("TURBOCAT_EGRESS_ALLOW").unwrap_or_default();
     let rules = allowed.split(',').map(str::trim).filter(|rule| !rule.is_empty());
@@ -34,6 +39,7 @@ pub(crate) fn agents() -> anyhow::Result<AgentsConfig> {
         python: variable("TURBOCAT_PYTHON").map(PathBuf::from),
         egress: EgressPolicy::allowing(rules).context("TURBOCAT_EGRESS_ALLOW")?,
         llm: llm(),
+        mcp: mcp(env::vars())?,
         schemas: Schemas::new(Arc::new(JsonSchemas::default())),
         secrets: secrets(env::vars()),
     })
@@ -82,6 +88,15 @@ fn endpoint(name: &str) -> LlmEndpoint {
     }
 }
 
+/// The servers of tools: `TURBOCAT_MCP_FILES={"command": …}` is what agents name as `files`.
+fn mcp(variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<McpServers> {
+    let declared = variables.filter_map(|(variable, value)| {
+        let name = variable.strip_prefix(MCP_PREFIX)?.to_ascii_lowercase();
+        Some((variable, name, value)).filter(|(_, name, value)| !name.is_empty() && !value.trim().is_empty())
+    });
+    declared.map(|(variable, name, value)| Ok((name, McpServer::parse(&value).context(variable)?))).collect()
+}
+
 /// The secrets: `TURBOCAT_SECRET_GITHUB=…` with `TURBOCAT_SECRET_GITHUB_HOSTS=api.github.com,…` is what
 /// `${{ secrets.GITHUB }}` means. A secret without hosts can be sent nowhere.
 fn secrets(variables: impl Iterator<Item = (String, String)>) -> Secrets {
@@ -108,6 +123,16 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_of_tools_is_a_variable() {
+        let of = |value: &str| mcp([("TURBOCAT_MCP_MY_FILES".to_owned(), value.to_owned())].into_iter());
+
+        assert_eq!(of(r#"{ "command": "files" }"#).unwrap().into_keys().collect::<Vec<_>>(), ["my_files"]);
+        assert!(of(" ").unwrap().is_empty());
+        let wrong = format!("{:#}", of("files --stdio").unwrap_err());
+        assert!(wrong.starts_with("TURBOCAT_MCP_MY_FILES: this declares no MCP server"), "{wrong}");
+    }
 
     #[test]
     fn a_secret_is_a_variable_and_its_hosts() {

@@ -22,6 +22,7 @@ mod auth;
 mod config;
 mod request;
 
+use reqwest::{Url, header::HeaderMap};
 use serde_json::{Map, Value, json};
 use turbocat_domain::{limits, port::AgentCall, step_run::StepError};
 
@@ -45,6 +46,14 @@ pub(crate) async fn run(call: &AgentCall, egress: &EgressClient, secrets: &Secre
         Some(mapping) => CallScope { output: Some(&output), ..scope }.evaluate(mapping),
         None => Ok(output),
     }
+}
+
+/// Where a request of this configuration goes and what it carries, for a protocol that makes its requests itself.
+pub(crate) fn place(config: &Config, scope: &CallScope<'_>, secrets: &Secrets) -> Result<(Url, HeaderMap), StepError> {
+    let mut request = request::build(config, scope, secrets, "")?;
+    // It is of a call, and these are for all of them.
+    request.headers_mut().remove(&request::IDEMPOTENCY_KEY);
+    Ok((request.url().clone(), std::mem::take(request.headers_mut())))
 }
 
 fn to_output(answer: &Answer, config: &Config) -> Result<Value, StepError> {

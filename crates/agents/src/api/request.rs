@@ -13,7 +13,7 @@ use crate::{
     secret::{self, Secrets},
 };
 
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// The request, with all mappings computed and all secrets put in.
 pub(super) fn build(

@@ -5,14 +5,15 @@
 
 mod confine;
 mod output;
+mod program;
 mod python;
 mod request;
 
-use std::{io::Read, process::ExitCode};
+use std::{fs::File, io::Read, os::fd::AsFd, process::ExitCode};
 
 pub(crate) use confine::Layer;
 pub(crate) use output::{Failure, Level, Message, log};
-pub(crate) use request::{Interpreter, JavascriptCall, JqCall, Limits, PythonCall, Request, Task};
+pub(crate) use request::{Interpreter, JavascriptCall, JqCall, Limits, ProgramCall, PythonCall, Request, Task};
 use serde_json::value::RawValue;
 
 use crate::{code, data};
@@ -36,6 +37,11 @@ pub fn child_main() -> ExitCode {
     };
     confine::close_inherited();
     let answer = match &request.task {
+        Task::Program(call) => {
+            // Nobody would read an answer: standard output belongs to the program.
+            eprintln!("{}", program::become_program(call, &request.limits));
+            return ExitCode::from(69);
+        }
         Task::Python(call) => Err(python::become_interpreter(call, &request)),
         _ => confined(&request),
     };
@@ -64,6 +70,7 @@ fn run(request: &Request, layers: &[Layer]) -> Answer {
     let limits = &request.limits;
     match &request.task {
         Task::Python(call) => Err(python::become_interpreter(call, request)),
+        Task::Program(_) => Err(Failure::new("crashed", "a program takes the place of this process, or nothing does")),
         Task::Javascript(call) => code::javascript::run(call, limits),
         Task::CheckJavascript { source } => code::javascript::check(source, limits),
         Task::Jq(call) => data::program::run(call, limits),
@@ -73,7 +80,8 @@ fn run(request: &Request, layers: &[Layer]) -> Answer {
 }
 
 fn read_request() -> std::io::Result<Request> {
-    let mut input = std::io::stdin().lock();
+    // Without a buffer: what comes behind the request is for the program that takes the place of this one.
+    let mut input = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let mut length = [0; 4];
     input.read_exact(&mut length)?;
     let mut body = Vec::new();

@@ -51,6 +51,8 @@ pub(crate) enum Task {
         /// The program.
         program: String,
     },
+    /// Becomes a program of the operator's, which speaks through the pipes of this process.
+    Program(ProgramCall),
     /// Tells which parts of the confinement hold on this machine.
     Probe,
 }
@@ -103,4 +105,17 @@ pub(crate) struct JqCall {
     pub(crate) inputs: Box<RawValue>,
     /// Whether the answer is the list of all outputs.
     pub(crate) collect: bool,
+}
+
+/// A program of the operator's.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ProgramCall {
+    /// A path, or what is looked for in the `PATH` of its environment.
+    pub(crate) command: String,
+    /// Its arguments.
+    pub(crate) arguments: Vec<String>,
+    /// Its whole environment.
+    pub(crate) environment: Vec<(String, String)>,
+    /// The folder that it is started in.
+    pub(crate) folder: Option<PathBuf>,
 }

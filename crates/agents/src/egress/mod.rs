@@ -67,6 +67,12 @@ impl EgressClient {
         })
     }
 
+    /// The client itself, for a library that sends its requests to this one URL. What it connects to is judged, too.
+    pub(crate) fn client_for(&self, url: &Url) -> Result<Client, StepError> {
+        self.check(url)?;
+        Ok(self.client.clone())
+    }
+
     /// What the resolver never sees: the scheme, and an address in place of a name.
     fn check(&self, url: &Url) -> Result<(), StepError> {
         if !matches!(url.scheme(), "http" | "https") {
@@ -117,7 +123,7 @@ fn deny(denied: &EgressDenied) -> StepError {
 }
 
 /// What a failed exchange means. Neither the query nor a password in the URL is told.
-fn explain(url: &Url, error: &reqwest::Error) -> StepError {
+pub(crate) fn explain(url: &Url, error: &reqwest::Error) -> StepError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     let mut last = String::new();
     while let Some(current) = cause {

@@ -8,6 +8,7 @@
 
 mod ending;
 mod group;
+mod program;
 mod report;
 mod warm;
 
@@ -29,6 +30,7 @@ use self::{
 };
 use crate::child::{Level, Limits, Message, Request, Task};
 
+pub(crate) use program::{Launch, Program};
 pub use report::{SandboxLayer, sandbox_report};
 
 /// How a child is recognised by the program that it runs.

@@ -45,7 +45,7 @@ impl<'a> Conversation<'a> {
     /// Holds it to its end.
     pub(super) async fn hold(mut self) -> Result<Value, StepError> {
         let parts = Parts::read(&*self.call.host).await?;
-        let caller = Caller::new(self.call, self.around, &self.config.tools).await?;
+        let caller = Caller::new(self.call, self.around, (&self.config.tools, &parts)).await?;
         self.tools = caller.specs();
         let (mut repairs, mut calls) = (0, 0);
         for number in 1..=self.config.max_turns {

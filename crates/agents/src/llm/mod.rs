@@ -44,7 +44,9 @@ use turbocat_domain::{
 use self::conversation::Conversation;
 pub use self::models::{LlmConfig, LlmEndpoint};
 pub(crate) use self::{config::Config, models::Models};
-use crate::{agents::invalid_config, egress::EgressClient, redaction::Redactor, secret::Secrets};
+use crate::{
+    agents::invalid_config, egress::EgressClient, host::ChildHost, mcp::Mcp, redaction::Redactor, secret::Secrets,
+};
 
 /// Checks JSON against schemas: the inputs of tools, the answers of models.
 #[derive(Clone)]
@@ -69,6 +71,9 @@ impl fmt::Debug for Schemas {
 pub(crate) struct Surroundings<'a> {
     pub(crate) models: &'a Models,
     pub(crate) egress: &'a EgressClient,
+    pub(crate) mcp: &'a Mcp,
+    /// Starts the programs of MCP servers.
+    pub(crate) children: &'a ChildHost,
     pub(crate) secrets: &'a Secrets,
     pub(crate) schemas: &'a dyn SchemaValidator,
     pub(crate) redactor: &'a Redactor,

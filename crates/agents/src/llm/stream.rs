@@ -28,9 +28,12 @@ impl<'a> Stream<'a> {
 
     /// Takes in what has come.
     pub(super) fn feed(&mut self, chunk: &[u8]) {
+        // Up to there no line ends: a long one is not looked through again with each piece of it.
+        let mut known = self.rest.len();
         self.rest.extend_from_slice(chunk);
-        while let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.rest.drain(..=end).collect();
+        while let Some(end) = self.rest.iter().skip(known).position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.rest.drain(..=known + end).collect();
+            known = 0;
             let line = String::from_utf8_lossy(&line);
             self.line(line.trim_end_matches(['\n', '\r']));
         }

@@ -15,6 +15,10 @@ mod data;
 #[cfg(test)]
 mod llm;
 #[cfg(test)]
+mod mcp;
+#[cfg(test)]
+mod peers;
+#[cfg(test)]
 mod probes;
 #[cfg(test)]
 mod providers;
@@ -30,3 +34,5 @@ mod server;
 mod streams;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod upsets;

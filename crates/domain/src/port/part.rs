@@ -16,6 +16,8 @@ pub enum PartKind {
     Turn,
     /// A tool was called, and this is its result.
     Call,
+    /// A server was asked which tools it has.
+    Tools,
 }
 
 impl PartKind {
@@ -25,13 +27,14 @@ impl PartKind {
         match self {
             Self::Turn => "turn",
             Self::Call => "call",
+            Self::Tools => "tools",
         }
     }
 
     /// Reads the text form.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Turn, Self::Call].into_iter().find(|kind| kind.as_str() == text)
+        [Self::Turn, Self::Call, Self::Tools].into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

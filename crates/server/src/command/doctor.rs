@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context;
 use serde::Serialize;
 use turbocat_agents::Agents;
+use turbocat_domain::step_run::StepError;
 use turbocat_migration::MigrationError;
 use turbocat_persistence::{ConnectOptions, PgStore, Settings};
 use turbocat_postgres::Installation;
@@ -79,6 +80,7 @@ pub(super) fn run(global: &GlobalArgs) -> anyhow::Result<ExitCode> {
     findings.extend(sandbox());
     findings.push(python());
     findings.push(language_model());
+    findings.extend(servers_of_tools());
     findings.push(address());
     for finding in &findings {
         print(finding, global.json);
@@ -256,6 +258,25 @@ fn language_model() -> Finding {
         Ok((Some(address), _)) => Finding::ok("language model", address),
         Ok((None, Some(_))) => Finding::ok("language model", "OpenAI"),
     }
+}
+
+/// The MCP servers that the operator declares: each is asked for its tools, as an agent would.
+fn servers_of_tools() -> Vec<Finding> {
+    const WHAT: &str = "mcp server";
+    let asked = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(anyhow::Error::from);
+    let asked = asked.and_then(|runtime| {
+        runtime.block_on(async { anyhow::Ok(Agents::new(config::agents()?)?.servers_of_tools().await) })
+    });
+    let finding = |(name, tools): (String, Result<usize, StepError>)| match tools {
+        Ok(1) => Finding::ok(WHAT, format!("{name}: 1 tool")),
+        Ok(tools) => Finding::ok(WHAT, format!("{name}: {tools} tools")),
+        Err(error) => {
+            let variable = format!("correct TURBOCAT_MCP_{}", name.to_ascii_uppercase());
+            Finding::warning(WHAT, format!("{name}: {}", error.message), variable)
+        }
+    };
+    // A declaration that is none is told by what was looked at before.
+    asked.unwrap_or_default().into_iter().map(finding).collect()
 }
 
 /// Where `turbocat up` would listen.

@@ -77,6 +77,23 @@ pub(crate) fn confine_program(limits: &Limits, interpreter: &Interpreter) -> Vec
     ]
 }
 
+/// Bounds a program of the operator's that takes the place of this one. It keeps its user, its files and its network:
+/// it is there to reach them.
+///
+/// # Errors
+///
+/// What the kernel refuses.
+pub(crate) fn confine_declared(limits: &Limits) -> Result<(), String> {
+    const DESCRIPTORS: rlim_t = 4_096;
+    let refused = |what: &'static str| move |error: nix::Error| format!("{what}: {error}");
+    set_limit(Resource::RLIMIT_CORE, 0, 0).map_err(refused("no dump of memory"))?;
+    set_limit(Resource::RLIMIT_NOFILE, DESCRIPTORS, DESCRIPTORS).map_err(refused("its descriptors"))?;
+    // What it may write to: runtimes reserve far more addresses than they use.
+    set_limit(Resource::RLIMIT_DATA, limits.memory_bytes, limits.memory_bytes).map_err(refused("its memory"))?;
+    no_new_privileges().map_err(refused("no new privileges"))?;
+    die_with_parent(limits.parent).map(drop)
+}
+
 /// Refuses to go on if a layer is missing that the operator wants.
 pub(crate) fn hold(floor: &[String], layers: &[Layer]) -> Result<(), Failure> {
     match layers.iter().find(|layer| !layer.active && floor.contains(&layer.name)) {

@@ -5,17 +5,20 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
 use serde_json::{Value, json};
 use turbocat_domain::{
     agent::{Agent, AgentType},
     execution_log::LogLevel,
     limits,
-    port::{AgentCall, AttemptHost, PartKind, StepPart, WorkflowCall},
+    port::{AgentCall, PartKind, StepPart, WorkflowCall},
     step_run::StepError,
 };
 
-use super::{Operation, Tool};
+use super::{
+    Tool,
+    ready::{self, Does, Ready},
+    within::Within,
+};
 use crate::{
     agents::timeout_ms,
     llm::{
@@ -24,12 +27,6 @@ use crate::{
         parts::Parts,
     },
 };
-
-/// A tool, with the agent that it runs.
-struct Ready<'a> {
-    tool: &'a Tool,
-    agent: Option<Arc<Agent>>,
-}
 
 /// Makes the calls of one attempt.
 pub(in crate::llm) struct Caller<'a> {
@@ -45,37 +42,18 @@ impl<'a> Caller<'a> {
     pub(in crate::llm) async fn new(
         call: &'a AgentCall,
         around: Surroundings<'a>,
-        tools: &'a [Tool],
+        (tools, parts): (&'a [Tool], &Parts<'_>),
     ) -> Result<Self, StepError> {
-        let mut ready = Vec::with_capacity(tools.len());
-        for tool in tools {
-            let agent = match &tool.operation {
-                Operation::Agent(name) => Some(call.host.agent(name).await?),
-                Operation::Http(config) => Some(Arc::new(Agent {
-                    kind: AgentType::Api,
-                    config: config.clone(),
-                    parameters: Value::Null,
-                    ..Agent::clone(&call.agent)
-                })),
-                Operation::Workflow(_) => None,
-            };
-            ready.push(Ready { tool, agent });
-        }
-        Ok(Self { call, around, tools: ready, last: Mutex::default() })
+        let tools = ready::all(call, around, (tools, parts)).await?;
+        Ok(Self { call, around, tools, last: Mutex::default() })
     }
 
     /// The tools, as a model is told of them.
     pub(in crate::llm) fn specs(&self) -> Vec<ToolSpec> {
         let spec = |ready: &Ready<'_>| ToolSpec {
-            name: ready.tool.name.clone(),
-            description: ready.tool.description.clone().unwrap_or_else(|| match &ready.tool.operation {
-                Operation::Agent(_) => {
-                    ready.agent.as_ref().and_then(|agent| agent.description.clone()).unwrap_or_default()
-                }
-                Operation::Workflow(name) => format!("Runs the workflow {name}."),
-                Operation::Http(_) => String::new(),
-            }),
-            input: ready.tool.input.clone(),
+            name: ready.name.clone(),
+            description: ready.description.clone(),
+            input: ready.input.clone(),
         };
         self.tools.iter().map(spec).collect()
     }
@@ -106,10 +84,11 @@ impl<'a> Caller<'a> {
             {
                 return Err(error.clone());
             }
+            let tool = self.find(&wanted.name).map_or(wanted.name.as_str(), |ready| ready.shown.as_str());
             let data = match self.around.redactor.outcome(outcome) {
-                Ok(output) => json!({ "tool": wanted.name, "output": output }),
+                Ok(output) => json!({ "tool": tool, "output": output }),
                 Err(error) => {
-                    json!({ "tool": wanted.name, "error": { "code": error.code, "message": error.message } })
+                    json!({ "tool": tool, "error": { "code": error.code, "message": error.message } })
                 }
             };
             let part = StepPart { key: key.to_owned(), kind: PartKind::Call, data };
@@ -124,10 +103,10 @@ impl<'a> Caller<'a> {
     /// What is wrong with a call, for the model to see.
     fn refusal(&self, wanted: &ToolCall) -> Option<String> {
         let Some(ready) = self.find(&wanted.name) else {
-            let names: Vec<&str> = self.tools.iter().map(|ready| ready.tool.name.as_str()).collect();
+            let names: Vec<&str> = self.tools.iter().map(|ready| ready.name.as_str()).collect();
             return Some(format!("there is no tool `{}`; there are: {}", wanted.name, names.join(", ")));
         };
-        let problems = self.around.schemas.validate(&ready.tool.input, &wanted.input).err()?;
+        let problems = self.around.schemas.validate(&ready.input, &wanted.input).err()?;
         let all: Vec<String> = problems.iter().map(|one| format!("`{}` {}", one.pointer, one.message)).collect();
         Some(format!("the tool was not called, because its input does not fit its schema: {}", all.join("; ")))
     }
@@ -149,14 +128,14 @@ impl<'a> Caller<'a> {
     }
 
     fn find(&self, name: &str) -> Option<&Ready<'_>> {
-        self.tools.iter().find(|ready| ready.tool.name == name)
+        self.tools.iter().find(|ready| ready.name == name || ready.shown == name)
     }
 
     async fn run(&self, key: &str, wanted: &ToolCall) -> Result<Value, StepError> {
         let Some(ready) = self.find(&wanted.name) else {
             return Err(StepError::permanent("unknown_tool", "there is no such tool"));
         };
-        self.around.log.log(LogLevel::Info, &format!("calls {}", wanted.name));
+        self.around.log.log(LogLevel::Info, &format!("calls {}", ready.shown));
         let most = self.most_ms(ready);
         let call = self.operate(ready, key, wanted);
         tokio::time::timeout(Duration::from_millis(most), call)
@@ -166,74 +145,50 @@ impl<'a> Caller<'a> {
 
     /// How long a call may take.
     fn most_ms(&self, ready: &Ready<'_>) -> u64 {
-        let seconds = ready.agent.as_ref().and_then(|agent| agent.max_execution_time);
+        let seconds = match &ready.does {
+            Does::Agent(agent) => agent.max_execution_time,
+            Does::Workflow(_) | Does::Mcp { .. } => None,
+        };
         let agents = seconds.map_or(u64::MAX, |seconds| u64::from(seconds).saturating_mul(1_000));
-        ready.tool.timeout_ms.unwrap_or(u64::MAX).min(agents).min(timeout_ms(self.call))
+        ready.timeout_ms.unwrap_or(u64::MAX).min(agents).min(timeout_ms(self.call))
     }
 
     async fn operate(&self, ready: &Ready<'_>, key: &str, wanted: &ToolCall) -> Result<Value, StepError> {
-        let call = |agent: Arc<Agent>| AgentCall {
+        let workflow =
+            |name: &str| WorkflowCall { key: key.to_owned(), workflow: name.to_owned(), inputs: wanted.input.clone() };
+        match &ready.does {
+            Does::Workflow(name) => self.call.host.run_workflow(workflow(name)).await,
+            Does::Agent(agent) if agent.kind == AgentType::Workflow => {
+                let name = agent.config.get("workflow").and_then(Value::as_str).unwrap_or_default();
+                self.call.host.run_workflow(workflow(name)).await
+            }
+            Does::Agent(agent) => self.run_agent(ready, agent, (key, wanted)).await,
+            Does::Mcp { session, tool } => {
+                session.call(tool, &wanted.input, &format!("{}/{key}", self.call.idempotency_key())).await
+            }
+        }
+    }
+
+    async fn run_agent(
+        &self,
+        ready: &Ready<'_>,
+        agent: &Arc<Agent>,
+        (key, wanted): (&str, &ToolCall),
+    ) -> Result<Value, StepError> {
+        if self.call.path.matches("/call.").count() >= limits::LLM_DEPTH_MAX {
+            let message = format!("agents may call agents to a depth of {}", limits::LLM_DEPTH_MAX);
+            return Err(StepError::permanent("call_depth", message));
+        }
+        let call = AgentCall {
             path: format!("{}/{key}", self.call.path),
-            agent,
+            agent: Arc::clone(agent),
             inputs: wanted.input.clone(),
             timeout_ms: self.most_ms(ready),
             host: Arc::new(Within { host: Arc::clone(&self.call.host), prefix: key.to_owned() }),
             ..self.call.clone()
         };
-        let workflow =
-            |name: &str| WorkflowCall { key: key.to_owned(), workflow: name.to_owned(), inputs: wanted.input.clone() };
-        match (&ready.tool.operation, &ready.agent) {
-            (Operation::Workflow(name), _) => self.call.host.run_workflow(workflow(name)).await,
-            (_, Some(agent)) if agent.kind == AgentType::Workflow => {
-                let name = agent.config.get("workflow").and_then(Value::as_str).unwrap_or_default();
-                self.call.host.run_workflow(workflow(name)).await
-            }
-            (_, Some(agent)) => {
-                if self.call.path.matches("/call.").count() >= limits::LLM_DEPTH_MAX {
-                    let message = format!("agents may call agents to a depth of {}", limits::LLM_DEPTH_MAX);
-                    return Err(StepError::permanent("call_depth", message));
-                }
-                let call = call(Arc::clone(agent));
-                let call = AgentCall { timeout_ms: timeout_ms(&call), ..call };
-                self.around.runner.run(call, Arc::clone(self.around.log)).await
-            }
-            (_, None) => Err(StepError::permanent("unknown_tool", "the tool names nothing that can be run")),
-        }
-    }
-}
-
-/// The host of an agent that is called as a tool: what it records stands below the call.
-#[derive(Debug)]
-struct Within {
-    host: Arc<dyn AttemptHost>,
-    prefix: String,
-}
-
-impl Within {
-    fn below(&self, key: &str) -> String {
-        format!("{}/{key}", self.prefix)
-    }
-}
-
-#[async_trait]
-impl AttemptHost for Within {
-    async fn recorded(&self) -> Result<Vec<StepPart>, StepError> {
-        let below = self.below("");
-        let all = self.host.recorded().await?.into_iter();
-        let own = all.filter_map(|part| Some(StepPart { key: part.key.strip_prefix(&below)?.to_owned(), ..part }));
-        Ok(own.collect())
-    }
-
-    async fn record(&self, part: StepPart) -> Result<Value, StepError> {
-        self.host.record(StepPart { key: self.below(&part.key), ..part }).await
-    }
-
-    async fn agent(&self, name: &str) -> Result<Arc<Agent>, StepError> {
-        self.host.agent(name).await
-    }
-
-    async fn run_workflow(&self, call: WorkflowCall) -> Result<Value, StepError> {
-        self.host.run_workflow(WorkflowCall { key: self.below(&call.key), ..call }).await
+        let call = AgentCall { timeout_ms: timeout_ms(&call), ..call };
+        self.around.runner.run(call, Arc::clone(self.around.log)).await
     }
 }
 

@@ -8,7 +8,10 @@ use crate::{api, config::Reader};
 /// The characters of a tool's name, at most: what all providers take.
 const NAME_MAX: usize = 64;
 
-/// A tool.
+/// What an author says of an MCP server that is at an address.
+const MCP_MEMBERS: [&str; 3] = ["url", "headers", "auth"];
+
+/// A tool, or the tools of an MCP server.
 #[derive(Debug, Clone)]
 pub(crate) struct Tool {
     /// What the model calls it.
@@ -29,6 +32,25 @@ pub(crate) enum Operation {
     Workflow(String),
     /// Sends a request, as an agent of type `api` with this configuration does.
     Http(Value),
+    /// Stands for the tools of an MCP server.
+    Mcp(Mcp),
+}
+
+/// The tools of an MCP server.
+#[derive(Debug, Clone)]
+pub(crate) struct Mcp {
+    pub(crate) server: McpPlace,
+    /// Those that the model is told of; all if it names none.
+    pub(crate) only: Option<Vec<String>>,
+}
+
+/// Which server.
+#[derive(Debug, Clone)]
+pub(crate) enum McpPlace {
+    /// One that the operator declares by this name.
+    Declared(String),
+    /// The one at the address of this configuration, which is a part of that of an agent of type `api`.
+    At(Value),
 }
 
 impl Tool {
@@ -60,6 +82,13 @@ impl Tool {
         let input = reader.value("input").cloned();
         let timeout_ms = reader.integer("timeout_ms", &(1..=limits::STEP_TIMEOUT_MS_MAX.into()));
         let operation = read_operation(reader);
+        if let Some(Operation::Mcp(_)) = operation {
+            for (key, is_there) in [("description", description.is_some()), ("input", input.is_some())] {
+                if is_there {
+                    reader.problem(key, "is what the MCP server says, tool by tool");
+                }
+            }
+        }
         let is_name = |name: &str| {
             let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
             !name.is_empty() && name.len() <= NAME_MAX && name.chars().all(is_allowed)
@@ -78,7 +107,10 @@ impl Tool {
         let operation = operation?;
         let name = named.or_else(|| match &operation {
             Operation::Agent(name) | Operation::Workflow(name) => Some(name.clone()).filter(|name| is_name(name)),
-            Operation::Http(_) => None,
+            Operation::Mcp(Mcp { server: McpPlace::Declared(name), .. }) => {
+                Some(name.clone()).filter(|name| is_name(name))
+            }
+            Operation::Http(_) | Operation::Mcp(_) => None,
         });
         if name.is_none() {
             let _reported = reader.required("name", "what the model calls the tool");
@@ -104,10 +136,46 @@ fn read_operation(reader: &mut Reader<'_>) -> Option<Operation> {
             problem
         }));
     }
-    let mut given = [agent, workflow, http.map(Operation::Http)].into_iter().flatten();
+    let mcp = read_mcp(reader);
+    let mut given = [agent, workflow, http.map(Operation::Http), mcp].into_iter().flatten();
     let operation = given.next();
     if operation.is_none() || given.next().is_some() {
-        reader.problem("agent", "one of `agent`, `workflow` and `http` must be there, and one only");
+        reader.problem("agent", "one of `agent`, `workflow`, `http` and `mcp` must be there, and one only");
     }
     operation
+}
+
+fn read_mcp(reader: &mut Reader<'_>) -> Option<Operation> {
+    let only = reader.value("only");
+    let names = only.and_then(Value::as_array).and_then(|names| {
+        names.iter().map(|name| name.as_str().filter(|name| !name.is_empty()).map(str::to_owned)).collect()
+    });
+    if only.is_some() && names.as_ref().is_none_or(Vec::is_empty) {
+        reader.problem("only", "must be a list of at least one name of a tool");
+    }
+    let path = reader.path("mcp");
+    let server = match reader.value("mcp") {
+        Some(Value::String(name)) if !name.trim().is_empty() => Some(McpPlace::Declared(name.clone())),
+        Some(place @ Value::Object(members)) => {
+            for key in members.keys().filter(|key| !MCP_MEMBERS.contains(&key.as_str())) {
+                reader.problem(&format!("mcp.{key}"), format!("is unknown; known are {}", MCP_MEMBERS.join(", ")));
+            }
+            if let Err(problems) = api::Config::read(place) {
+                reader.problems(problems.into_iter().map(|mut problem| {
+                    problem.path = format!("{path}.{}", problem.path);
+                    problem
+                }));
+            }
+            Some(McpPlace::At(place.clone()))
+        }
+        Some(_) => {
+            reader.problem("mcp", "must be the name of a server that the operator declares, or `{ \"url\" }`");
+            None
+        }
+        None => None,
+    };
+    if only.is_some() && server.is_none() {
+        reader.problem("only", "chooses among the tools of an MCP server: there is no `mcp`");
+    }
+    server.map(|server| Operation::Mcp(Mcp { server, only: names }))
 }

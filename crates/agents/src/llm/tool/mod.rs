@@ -1,4 +1,4 @@
-//! The tools of an LLM agent: other agents, workflows, HTTP operations.
+//! The tools of an LLM agent: other agents, workflows, HTTP operations, and those of MCP servers.
 //!
 //! # Invariants
 //!
@@ -8,6 +8,8 @@
 
 mod call;
 mod config;
+mod ready;
+mod within;
 
 pub(super) use self::{
     call::Caller,
