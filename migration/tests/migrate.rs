@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use turbocat_migration::{MigrationError, down, ensure_current, status, up};
 use turbocat_testkit::postgres::TestDatabase;
 
-const ALL: [&str; 7] = [
+const ALL: [&str; 8] = [
     "m0001_specification",
     "m0002_engine",
     "m0003_schedules",
@@ -14,6 +14,7 @@ const ALL: [&str; 7] = [
     "m0005_secrets",
     "m0010_audit_chain",
     "m0020_step_parts",
+    "m0030_tabular_sql",
 ];
 
 async fn execute(database: &TestDatabase, sql: &str) -> Result<(), sqlx::Error> {

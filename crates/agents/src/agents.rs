@@ -7,8 +7,9 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use turbocat_domain::{
     agent::AgentType,
+    agent_form::{check_input, check_output},
     limits,
-    port::{AgentCall, AgentRunner, LogSink, SecretVault},
+    port::{AgentCall, AgentRunner, LogSink, SecretVault, TabularSql},
     problem::Problems,
     step_run::StepError,
 };
@@ -73,6 +74,8 @@ pub struct Agents {
     secrets: Secrets,
     /// The secrets of users.
     vault: Option<Arc<dyn SecretVault>>,
+    /// What runs queries.
+    tables: Option<Arc<dyn TabularSql>>,
     /// The keys of the operator's models, which are kept out of everything like secrets.
     model_keys: Vec<Secret>,
     /// Of calls for which no secret is opened.
@@ -110,6 +113,7 @@ impl Agents {
             schemas: config.schemas,
             secrets: config.secrets,
             vault: None,
+            tables: None,
             model_keys,
             redactor,
         })
@@ -119,6 +123,12 @@ impl Agents {
     #[must_use]
     pub fn with_vault(self, vault: Arc<dyn SecretVault>) -> Self {
         Self { vault: Some(vault), ..self }
+    }
+
+    /// With a database that runs the queries of data agents.
+    #[must_use]
+    pub fn with_tables(self, tables: Arc<dyn TabularSql>) -> Self {
+        Self { tables: Some(tables), ..self }
     }
 
     /// Checks the configuration of an agent that is to be published: its form, and that its program can be parsed,
@@ -131,9 +141,10 @@ impl Agents {
         validate_config(kind, config)?;
         match kind {
             AgentType::Code => code::check(config, self.interpreters()).await,
-            AgentType::Data => data::check(config, &self.children).await,
+            AgentType::Data => data::check(config, self.machines()).await,
             AgentType::Llm => llm::check(config, &self.schemas),
-            AgentType::Api | AgentType::Workflow => Ok(()),
+            AgentType::Api => api::check(config, self.schemas.validator()),
+            AgentType::Workflow => Ok(()),
         }
     }
 
@@ -151,6 +162,10 @@ impl Agents {
         code::Interpreters { children: &self.children, python: &self.python }
     }
 
+    fn machines(&self) -> data::Machines<'_> {
+        data::Machines { children: &self.children, tables: self.tables.as_deref() }
+    }
+
     /// The secrets that a call names and that the owner of its execution has, opened for it.
     async fn open_secrets(&self, call: &AgentCall) -> Result<Secrets, StepError> {
         let names = secret::names(call)?;
@@ -163,8 +178,11 @@ impl Agents {
     async fn dispatch(&self, call: &AgentCall, with: Opened<'_>, log: &Arc<dyn LogSink>) -> Result<Value, StepError> {
         match call.agent.kind {
             AgentType::Code => code::run(call, with.secrets, self.interpreters(), &**log).await,
-            AgentType::Data => data::run(call, &self.children, &**log).await,
-            AgentType::Api => api::run(call, &self.egress, with.secrets).await,
+            AgentType::Data => data::run(call, self.machines(), &**log).await,
+            AgentType::Api => {
+                let schemas = self.schemas.validator();
+                api::run(call, api::Means { egress: &self.egress, secrets: with.secrets, schemas }).await
+            }
             AgentType::Llm => {
                 let around = Surroundings {
                     models: &self.models,
@@ -189,8 +207,9 @@ impl Agents {
 #[async_trait]
 impl AgentRunner for Agents {
     async fn run(&self, mut call: AgentCall, log: Arc<dyn LogSink>) -> Result<Value, StepError> {
-        call.inputs = merge(&call.agent.parameters, call.inputs);
         let own = self.open_secrets(&call).await?;
+        call.inputs = merge(&call.agent.parameters, call.inputs);
+        check_input(&call.agent, &call.inputs, self.schemas.validator())?;
         let redactor = if own.is_empty() {
             Arc::clone(&self.redactor)
         } else {
@@ -206,7 +225,11 @@ impl AgentRunner for Agents {
             (_, false) => Cow::Owned(self.secrets.clone().into_iter().chain(own).collect()),
         };
         let with = Opened { secrets: &secrets, redactor: &redactor };
-        redactor.outcome(self.dispatch(&call, with, &log).await)
+        let answer = self.dispatch(&call, with, &log).await.and_then(|answer| {
+            check_output(&call.agent, &answer, self.schemas.validator())?;
+            Ok(answer)
+        });
+        redactor.outcome(answer)
     }
 }
 

@@ -13,6 +13,8 @@ mod conversation;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod llm;
 #[cfg(test)]
 mod probes;
@@ -30,3 +32,5 @@ mod server;
 mod streams;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod travel;

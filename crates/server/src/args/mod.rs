@@ -1,6 +1,7 @@
 //! The command line, as types.
 
 mod access;
+mod agents;
 mod audit;
 mod executions;
 mod run;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
     access::{KeyCreateArgs, KeysCommand, UserCreateArgs, UsersCommand},
+    agents::AgentsCommand,
     audit::AuditCommand,
     executions::{ExecutionsCommand, ListArgs, LogsArgs},
     run::RunArgs,
@@ -92,6 +94,9 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Publish agents and workflows; what is unchanged stays as it is
     Apply(ApplyArgs),
+    /// List the types of agents, or print the JSON Schema of the config of one
+    #[command(subcommand)]
+    Agents(AgentsCommand),
     /// Look at executions, or cancel one
     #[command(subcommand, visible_alias = "exec")]
     Executions(ExecutionsCommand),
@@ -305,7 +310,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 36);
+        assert_eq!(shown, 39);
     }
 
     #[test]
