@@ -4,7 +4,7 @@ use sea_orm_migration::sea_orm::{DatabaseConnection, EntityTrait, QueryOrder};
 use sea_orm_migration::{MigratorTrait, SchemaManager, seaql_migrations};
 
 use crate::lock::MigrationLock;
-use crate::migrations::{Migrator, names};
+use crate::migrations::{Migrator, complete, names};
 use crate::{MigrationError, session};
 
 /// The table in which the database remembers what was applied.
@@ -84,6 +84,7 @@ async fn change(db: &DatabaseConnection, direction: Direction) -> Result<Vec<Str
     match direction {
         Direction::Up => {
             Migrator::up(db, None).await?;
+            complete(db).await?;
             Ok(pending(&states))
         }
         Direction::Down { steps } => {

@@ -1,10 +1,10 @@
 //! The list of migrations.
 
-use sea_orm_migration::sea_orm::ConnectionTrait;
+use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, Statement};
 use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
 /// All migrations, in the order in which they apply.
-const ALL: [SqlMigration; 9] = [
+const ALL: [SqlMigration; 10] = [
     SqlMigration {
         name: "m0001_specification",
         up: include_str!("sql/m0001_specification.up.sql"),
@@ -46,6 +46,11 @@ const ALL: [SqlMigration; 9] = [
         down: include_str!("sql/m0024_template_ratings.down.sql"),
     },
     SqlMigration {
+        name: "m0030_tabular_sql",
+        up: include_str!("sql/m0030_tabular_sql.up.sql"),
+        down: include_str!("sql/m0030_tabular_sql.down.sql"),
+    },
+    SqlMigration {
         name: "m0040_tools_parts",
         up: include_str!("sql/m0040_tools_parts.up.sql"),
         down: include_str!("sql/m0040_tools_parts.down.sql"),
@@ -84,6 +89,17 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         ALL.into_iter().map(|migration| Box::new(migration) as Box<dyn MigrationTrait>).collect()
     }
+}
+
+/// Makes the function of `m0030_tabular_sql` where it is missing: the user may have got the right to since.
+pub(crate) async fn complete(db: &impl ConnectionTrait) -> Result<(), DbErr> {
+    let missing = "SELECT to_regprocedure('turbocat_run_sql(text, jsonb, int4, int8)') IS NULL AS missing";
+    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, missing)).await?;
+    let missing = row.map(|row| row.try_get::<bool>("", "missing")).transpose()?.unwrap_or_default();
+    if missing {
+        db.execute_unprepared(include_str!("sql/m0030_tabular_sql.up.sql")).await?;
+    }
+    Ok(())
 }
 
 /// The names of all migrations, in the order in which they apply.

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use turbocat_migration::{MigrationError, down, ensure_current, status, up};
 use turbocat_testkit::postgres::TestDatabase;
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 10] = [
     "m0001_specification",
     "m0002_engine",
     "m0003_schedules",
@@ -15,6 +15,7 @@ const ALL: [&str; 9] = [
     "m0010_audit_chain",
     "m0020_step_parts",
     "m0024_template_ratings",
+    "m0030_tabular_sql",
     "m0040_tools_parts",
 ];
 

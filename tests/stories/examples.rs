@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::turbocat::Turbocat;
+use crate::turbocat::{Folder, Turbocat};
 
 async fn output(turbocat: &Turbocat, example: &str, input: Value) -> Value {
     turbocat.run(&["run", example, "--input", &input.to_string()]).await.success().value()
@@ -64,4 +64,48 @@ async fn the_table_is_added_up_and_what_is_no_good_is_told() {
             "summary": "The sales of all regions are 17.5. 2 rows could not be read. (extracted offline, without a model)",
         })
     );
+}
+
+#[tokio::test]
+async fn two_tables_are_joined_in_sql_and_what_is_wrong_with_a_query_is_told() {
+    let (turbocat, folder) = (Turbocat::with_database().await, Folder::new("sql"));
+    const EXAMPLE: &str = "examples/sales-by-customer.yaml";
+    let customers = "id;name\n1;Ann\n2;\"Ben; the second\"\n3;Cleo\n";
+    let orders = "customer,total\n1,10.50\n2,99\n1,2\n7,5\n";
+
+    let all = output(&turbocat, EXAMPLE, json!({ "customers": customers, "orders": orders })).await;
+    assert_eq!(
+        all,
+        json!({
+            "customers": [
+                { "name": "Ben; the second", "orders": 1, "total": 99, "place": 1 },
+                { "name": "Ann", "orders": 2, "total": 12.5, "place": 2 },
+                { "name": "Cleo", "orders": 0, "total": 0, "place": 3 },
+            ],
+            "lost": 1,
+        })
+    );
+    let input = json!({ "customers": customers, "orders": orders, "at_least": 50 });
+    assert_eq!(output(&turbocat, EXAMPLE, input).await["customers"].as_array().unwrap().len(), 1);
+    let broken = json!({ "customers": "id;name\nx;Ann\n", "orders": orders }).to_string();
+    let failed = turbocat.run(&["run", EXAMPLE, "--input", &broken]).await.failure();
+    assert!(failed.stderr.contains("data_failed") && failed.stderr.contains("\"x\""), "{}", failed.stderr);
+
+    let agent = |sql: &str| {
+        format!(
+            "kind: agent\nname: q\ntype: data\nconfig:\n  sql: \"{sql}\"\n  tables: {{ t: {{ rows: \"${{{{ input.t }}}}\", columns: \
+             {{ a: integer }} }} }}\n"
+        )
+    };
+    for (sql, told) in [
+        ("SELECT b FROM t", "column \"b\" does not exist"),
+        ("SELECT a FROM users", "\"users\" does not exist"),
+        ("SELECT pg_sleep(1) FROM t", "pg_sleep"),
+        ("SELECT cuont(a) FROM t", "did you mean `count`"),
+    ] {
+        let file = folder.write("agent.yaml", &agent(sql));
+        let refused = turbocat.run(&["apply", "-f", &file]).await.failure();
+        assert!(refused.stderr.contains(told), "{sql}: {}", refused.stderr);
+        assert!(refused.stderr.contains("config.sql"), "{sql}: {}", refused.stderr);
+    }
 }

@@ -19,6 +19,7 @@ mod documents;
 mod embedded;
 mod examples;
 mod executions;
+mod forms;
 mod http;
 mod mcp;
 mod migrate;

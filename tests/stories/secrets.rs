@@ -28,7 +28,7 @@ fn document(url: &str) -> String {
 name: call
 output: {{ answer: "${{{{ steps.call.output.body }}}}", program: "${{{{ steps.program.output }}}}" }}
 steps:
-  - {{ key: call, type: agent, agent: caller }}
+  - {{ key: call, type: agent, agent: caller, inputs: {{ key: "${{{{ secrets.STORY_KEY }}}}" }} }}
   - {{ key: program, type: agent, agent: program }}
 ---
 kind: agent
@@ -36,7 +36,7 @@ name: caller
 type: api
 config:
   url: "{url}"
-  auth: {{ type: header, name: X-Key, value: "${{{{ secrets.STORY_KEY }}}}" }}
+  auth: {{ type: header, name: X-Key, value: "${{{{ input.key }}}}" }}
 ---
 kind: agent
 name: program

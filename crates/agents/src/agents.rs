@@ -7,8 +7,9 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use turbocat_domain::{
     agent::AgentType,
+    agent_form::{check_input, check_output},
     limits,
-    port::{AgentCall, AgentRunner, LogSink, SecretVault},
+    port::{AgentCall, AgentRunner, LogSink, SecretVault, TabularSql},
     problem::Problems,
     step_run::StepError,
 };
@@ -79,6 +80,8 @@ pub struct Agents {
     vault: Option<Arc<dyn SecretVault>>,
     /// The keys of the operator's models and MCP servers, which are kept out of everything like secrets.
     keys: Vec<Secret>,
+    /// What runs queries.
+    tables: Option<Arc<dyn TabularSql>>,
     /// Of calls for which no secret is opened.
     redactor: Arc<Redactor>,
 }
@@ -116,6 +119,7 @@ impl Agents {
             secrets: config.secrets,
             vault: None,
             keys,
+            tables: None,
             redactor,
         })
     }
@@ -124,6 +128,12 @@ impl Agents {
     #[must_use]
     pub fn with_vault(self, vault: Arc<dyn SecretVault>) -> Self {
         Self { vault: Some(vault), ..self }
+    }
+
+    /// With a database that runs the queries of data agents.
+    #[must_use]
+    pub fn with_tables(self, tables: Arc<dyn TabularSql>) -> Self {
+        Self { tables: Some(tables), ..self }
     }
 
     /// Checks the configuration of an agent that is to be published: its form, and that its program can be parsed,
@@ -136,9 +146,10 @@ impl Agents {
         validate_config(kind, config)?;
         match kind {
             AgentType::Code => code::check(config, self.interpreters()).await,
-            AgentType::Data => data::check(config, &self.children).await,
+            AgentType::Data => data::check(config, self.machines()).await,
             AgentType::Llm => llm::check(config, &self.schemas),
-            AgentType::Api | AgentType::Workflow => Ok(()),
+            AgentType::Api => api::check(config, self.schemas.validator()),
+            AgentType::Workflow => Ok(()),
         }
     }
 
@@ -169,6 +180,10 @@ impl Agents {
         code::Interpreters { children: &self.children, python: &self.python }
     }
 
+    fn machines(&self) -> data::Machines<'_> {
+        data::Machines { children: &self.children, tables: self.tables.as_deref() }
+    }
+
     /// The secrets that a call names and that the owner of its execution has, opened for it.
     async fn open_secrets(&self, call: &AgentCall) -> Result<Secrets, StepError> {
         let names = secret::names(call)?;
@@ -181,8 +196,11 @@ impl Agents {
     async fn dispatch(&self, call: &AgentCall, with: Opened<'_>, log: &Arc<dyn LogSink>) -> Result<Value, StepError> {
         match call.agent.kind {
             AgentType::Code => code::run(call, with.secrets, self.interpreters(), &**log).await,
-            AgentType::Data => data::run(call, &self.children, &**log).await,
-            AgentType::Api => api::run(call, &self.egress, with.secrets).await,
+            AgentType::Data => data::run(call, self.machines(), &**log).await,
+            AgentType::Api => {
+                let schemas = self.schemas.validator();
+                api::run(call, api::Means { egress: &self.egress, secrets: with.secrets, schemas }).await
+            }
             AgentType::Llm => {
                 let around = Surroundings {
                     models: &self.models,
@@ -209,8 +227,9 @@ impl Agents {
 #[async_trait]
 impl AgentRunner for Agents {
     async fn run(&self, mut call: AgentCall, log: Arc<dyn LogSink>) -> Result<Value, StepError> {
-        call.inputs = merge(&call.agent.parameters, call.inputs);
         let own = self.open_secrets(&call).await?;
+        call.inputs = merge(&call.agent.parameters, call.inputs);
+        check_input(&call.agent, &call.inputs, self.schemas.validator())?;
         let redactor = if own.is_empty() {
             Arc::clone(&self.redactor)
         } else {
@@ -226,7 +245,11 @@ impl AgentRunner for Agents {
             (_, false) => Cow::Owned(self.secrets.clone().into_iter().chain(own).collect()),
         };
         let with = Opened { secrets: &secrets, redactor: &redactor };
-        redactor.outcome(self.dispatch(&call, with, &log).await)
+        let answer = self.dispatch(&call, with, &log).await.and_then(|answer| {
+            check_output(&call.agent, &answer, self.schemas.validator())?;
+            Ok(answer)
+        });
+        redactor.outcome(answer)
     }
 }
 

@@ -6,7 +6,13 @@ use std::{
 };
 
 use reqwest::Url;
-use turbocat_domain::{agent::AgentType, expression::Mapping, port::AgentCall, step_run::StepError};
+use serde_json::Value;
+use turbocat_domain::{
+    agent::AgentType,
+    expression::{Mapping, looks_like_secret, secret_reference, secret_references},
+    port::AgentCall,
+    step_run::StepError,
+};
 
 use crate::{agents::invalid_config, code};
 
@@ -44,8 +50,14 @@ pub struct NamedSecret {
 /// Secrets by name: what `${{ secrets.NAME }}` in an agent's configuration means.
 pub type Secrets = BTreeMap<String, NamedSecret>;
 
-/// The names of the secrets that a call may need: those that its configuration names.
+/// The names of the secrets that a call may need: those that its configuration names, and those that the step hands
+/// over by reference. Nothing that an agent is given makes it use a secret in a place where its type uses none.
 pub(crate) fn names(call: &AgentCall) -> Result<BTreeSet<String>, StepError> {
+    if looks_like_secret(&call.agent.parameters) {
+        let message = "the parameters of an agent hold no secrets: name them in its configuration, or in the step";
+        return Err(not_allowed(message));
+    }
+    let given = secret_references(&call.inputs);
     let mut names = BTreeSet::new();
     match call.agent.kind {
         AgentType::Api | AgentType::Llm => {
@@ -60,13 +72,50 @@ pub(crate) fn names(call: &AgentCall) -> Result<BTreeSet<String>, StepError> {
             if !declared.is_empty() && call.agent.user_id != call.user_id {
                 let message =
                     "a code agent that uses secrets is run for its owner alone: it could do with them what it likes";
-                return Err(StepError::permanent("secret_not_allowed", message));
+                return Err(not_allowed(message));
+            }
+            if let Some(name) = given.iter().find(|name| !declared.iter().any(|declared| declared == *name)) {
+                return Err(not_allowed(format!(
+                    "the step hands the secret `{name}` to a program that does not declare it: name it in `secrets` of \
+                     the agent's configuration"
+                )));
             }
             names.extend(declared);
         }
         AgentType::Data | AgentType::Workflow => {}
     }
-    Ok(names)
+    match given.first() {
+        Some(name) if !matches!(call.agent.kind, AgentType::Api | AgentType::Code) => Err(not_allowed(format!(
+            "the step hands the secret `{name}` to an agent of type `{}`, which has no place for it: secrets are for the \
+             headers and `auth` of api agents, and for programs that declare them",
+            call.agent.kind
+        ))),
+        _ => {
+            names.extend(given.into_iter().map(str::to_owned));
+            Ok(names)
+        }
+    }
+}
+
+/// The inputs with the values of the secrets that they refer to, for the one program that is given them.
+pub(crate) fn fill(inputs: &Value, secrets: &Secrets) -> Result<Value, StepError> {
+    if let Some(name) = secret_reference(inputs) {
+        return secrets.get(name).map(|secret| Value::from(secret.value.expose())).ok_or_else(|| unknown(name));
+    }
+    Ok(match inputs {
+        Value::Array(items) => items.iter().map(|item| fill(item, secrets)).collect::<Result<_, _>>()?,
+        Value::Object(members) => Value::Object(
+            members
+                .iter()
+                .map(|(key, item)| Ok((key.clone(), fill(item, secrets)?)))
+                .collect::<Result<_, StepError>>()?,
+        ),
+        other => other.clone(),
+    })
+}
+
+fn not_allowed(message: impl Into<String>) -> StepError {
+    StepError::permanent("secret_not_allowed", message)
 }
 
 /// The secret of a name, if it may be sent to the host of this URL.
@@ -77,7 +126,7 @@ pub(crate) fn find<'a>(secrets: &'a Secrets, name: &str, url: &Url) -> Result<&'
         Ok(&secret.value)
     } else {
         let message = format!("the secret `{name}` is not meant for `{host}`; who set it can allow it");
-        Err(StepError::permanent("secret_not_allowed", message))
+        Err(not_allowed(message))
     }
 }
 

@@ -14,6 +14,7 @@
 
 mod access;
 mod actor;
+mod agent_types;
 mod audit;
 mod bulk;
 mod error;
@@ -38,6 +39,7 @@ pub use access::{
     Token, Via,
 };
 pub use actor::Actor;
+pub use agent_types::{AgentTypeInfo, agent_types};
 pub use error::{Error, InvalidInput, Result};
 pub use execution::{Selector, StartExecution, Started};
 pub use idempotency::Idempotency;
@@ -46,7 +48,7 @@ pub use password::{Argon2Hasher, Match, PasswordError, PasswordHasher, Passwords
 pub use publish::{Change, PublishReport, Published, PublishedKind, Reading};
 pub use secret::{NewSecret, Rotation, SecretInfo, StoredSecrets};
 pub use seed::{ADMIN_EMAIL, OfficialTemplate, SeedReport, official_templates};
-pub use source::{AgentDocument, LocatedProblem, SourceFile, read_value};
+pub use source::{AgentDocument, Capabilities, LocatedProblem, SourceFile, read_value};
 pub use template::{TemplateChange, TemplateContent, TemplateCopy, TemplateUse};
 pub use use_cases::{AgentConfigValidator, Ports, UseCases};
 pub use user::{AccountChange, NewAccount};

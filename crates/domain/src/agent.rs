@@ -56,7 +56,7 @@ pub struct Agent {
     pub user_id: UserId,
     /// How it does what it does, by type.
     pub config: Value,
-    /// What it says it can do: a list of words.
+    /// What it says it can do: a list of words, or an object with `words` and the schemas `input` and `output`.
     pub capabilities: Value,
     /// Inputs that every call has unless the step gives others.
     pub parameters: Value,
@@ -155,6 +155,18 @@ impl Agent {
             is_template: self.is_template,
             ..Self::new(new, now)
         }
+    }
+
+    /// The JSON Schema of its inputs, if it says one.
+    #[must_use]
+    pub fn input_schema(&self) -> Option<&Value> {
+        self.capabilities.get("input")
+    }
+
+    /// The JSON Schema of its answer, if it says one.
+    #[must_use]
+    pub fn output_schema(&self) -> Option<&Value> {
+        self.capabilities.get("output")
     }
 
     /// Whether it is the version that its name stands for.

@@ -5,6 +5,7 @@
 //! identifiers and jitter are arguments; everything that leaves the process is a [`port`].
 
 pub mod agent;
+pub mod agent_form;
 pub mod api_key;
 pub mod approval;
 pub mod audit_log;

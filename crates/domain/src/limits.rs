@@ -120,6 +120,26 @@ pub const API_TIMEOUT_MS: u64 = 30_000;
 /// The bytes of an API agent's answer.
 pub const API_RESPONSE_BYTES_MAX: usize = 4 * MIB;
 
+/// The pages that an API agent asks for, if its configuration names no `max`.
+pub const API_PAGES_DEFAULT: u32 = 20;
+/// The pages that an API agent asks for, whatever is named.
+pub const API_PAGES_MAX: u32 = 200;
+
+/// The bytes of a query of a data agent.
+pub const SQL_BYTES_MAX: usize = 64 * KIB;
+/// The bytes of a name in a query: PostgreSQL cuts longer ones.
+pub const SQL_NAME_BYTES_MAX: usize = 63;
+/// The tables of a query.
+pub const SQL_TABLES_MAX: usize = 20;
+/// The columns of a table.
+pub const SQL_COLUMNS_MAX: usize = 200;
+/// The rows of a query's answer, if its agent names no `max_rows`.
+pub const SQL_ROWS_DEFAULT: u32 = 10_000;
+/// The rows of a query's answer, whatever is named.
+pub const SQL_ROWS_MAX: u32 = 100_000;
+/// The time of a query, in milliseconds.
+pub const SQL_TIMEOUT_MS: u64 = 30_000;
+
 /// The turns of an LLM agent that names no `max_turns`.
 pub const LLM_TURNS_DEFAULT: u32 = 20;
 /// The turns of an LLM agent, whatever it names.

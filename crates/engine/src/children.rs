@@ -18,7 +18,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use turbocat_domain::{
     agent::Agent,
+    agent_form::check_input,
     execution::TriggerType,
+    expression::looks_like_secret,
     id::{ExecutionId, UserId, WorkflowId},
     limits,
     port::{CancelOutcome, ExecutionFilter, NewExecution, PageRequest, RepositoryError},
@@ -81,6 +83,11 @@ pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<(), StepE
         let message = format!("executions may start executions to a depth of {limit}, and this one stands at the end");
         return Err(StepError::permanent("call_depth", message));
     }
+    if looks_like_secret(&call.inputs) {
+        let message = "a secret is not handed to another execution, where it would be data: name it in a step there";
+        return Err(StepError::permanent("secret_not_allowed", message));
+    }
+    check_input(&call.agent, &call.inputs, &*core.ports.schemas)?;
     let workflow_id = resolve(core, &call.agent).await?;
     let workflow = plans::load(core, workflow_id).await?;
     if let Some(schema) = &workflow.input_schema {

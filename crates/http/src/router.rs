@@ -76,6 +76,7 @@ fn api(state: State) -> Api {
     let api = Api::new(openapi::base(), state);
     let api = route::workflow::routes(api);
     let api = route::agent::routes(api);
+    let api = route::agent_type::routes(api);
     let api = route::execution::routes(api);
     let api = route::bulk::routes(api);
     let api = route::execution_events::routes(api);

@@ -143,6 +143,8 @@ pub struct Settings {
     pub max_connections: i32,
     /// The zone of this session, which must be UTC.
     pub time_zone: String,
+    /// Whether queries of agents can be run under a role that has no rights.
+    pub tabular_sql: bool,
 }
 
 impl Settings {

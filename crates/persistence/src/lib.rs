@@ -23,10 +23,12 @@ mod page;
 mod repository;
 mod sql;
 mod store;
+mod tabular;
 mod transaction;
 mod wakeup;
 
 pub use audit::{AuditBreach, AuditHead, AuditReport};
 pub use connect::{ConnectOptions, Settings};
 pub use store::PgStore;
+pub use tabular::PgTabular;
 pub use wakeup::Wakeups;

@@ -16,7 +16,9 @@ use crate::{
     connect::{ConnectOptions, Settings},
     engine::Sessions,
     error::ErrorContext,
-    sql, transaction,
+    sql,
+    tabular::PgTabular,
+    transaction,
     wakeup::Wakeups,
 };
 
@@ -132,6 +134,12 @@ impl PgStore {
             sessions: Arc::default(),
             options: Arc::new(options.clone()),
         })
+    }
+
+    /// What runs queries of users, on connections of its own.
+    #[must_use]
+    pub fn tabular_sql(&self) -> PgTabular {
+        PgTabular::new(Arc::clone(&self.options))
     }
 
     /// Asks the server for an answer.

@@ -134,6 +134,7 @@ mod tests {
             full_page_writes: true,
             max_connections: 100,
             time_zone: "UTC".to_owned(),
+            tabular_sql: true,
         }
     }
 

@@ -47,7 +47,8 @@ impl App {
         let schemas = Arc::new(JsonSchemas::default());
         let cipher: Arc<dyn SecretCipher> = Arc::new(KeyRing::new(config::secret_keys(global)?));
         let vault = StoredSecrets::new(Arc::new(store.clone()), Arc::clone(&cipher));
-        let agents = Arc::new(Agents::new(config::agents()?)?.with_vault(Arc::new(vault)));
+        let agents = Agents::new(config::agents()?)?.with_vault(Arc::new(vault));
+        let agents = Arc::new(agents.with_tables(Arc::new(store.tabular_sql())));
         let use_cases = UseCases::new(Ports {
             store: Arc::new(store.clone()),
             queries: Arc::new(store.clone()),

@@ -152,6 +152,16 @@ impl Drop for TestDatabase {
     }
 }
 
+/// Migrates a database that this address names, as its user.
+///
+/// # Errors
+///
+/// What the migrations say.
+pub async fn migrate(url: &str) -> Result<(), TestDatabaseError> {
+    turbocat_migration::up(url).await?;
+    Ok(())
+}
+
 /// The server that all tests share.
 #[derive(Debug)]
 struct Server {

@@ -16,23 +16,23 @@ use super::{
     request::{invalid, plain_header, to_text},
 };
 use crate::{
-    config::{CallScope, Reader, Reads},
-    secret::{self, Secret, Secrets},
+    config::{CallScope, Reader, Reads, SecretSource},
+    secret::{self, Secrets},
 };
 
 const TYPES: [&str; 4] = ["bearer", "basic", "header", "hmac"];
 
-/// How a request shows who sends it. Secrets stand in it by their names.
+/// How a request shows who sends it. Secrets stand in it by their names, or by the inputs that refer to them.
 #[derive(Debug)]
 pub(super) enum Auth {
     /// `Authorization: Bearer TOKEN`.
-    Bearer { token: String },
+    Bearer { token: SecretSource },
     /// `Authorization: Basic …`, as RFC 7617 has it.
-    Basic { user: Mapping, password: String },
+    Basic { user: Mapping, password: SecretSource },
     /// A header that is the secret.
-    Header { name: HeaderName, value: String },
+    Header { name: HeaderName, value: SecretSource },
     /// A header with the HMAC-SHA256 of the body.
-    Hmac { name: HeaderName, key: String, encoding: Encoding, prefix: String },
+    Hmac { name: HeaderName, key: SecretSource, encoding: Encoding, prefix: String },
 }
 
 /// How the bytes of a signature are written.
@@ -72,7 +72,10 @@ impl Auth {
         secrets: &Secrets,
         request: &mut Request,
     ) -> Result<(), StepError> {
-        let secret = |name: &str| secret::find(secrets, name, request.url()).map(Secret::expose);
+        let secret = |source: &SecretSource| {
+            let name = source.name(scope)?;
+            secret::find(secrets, &name, request.url()).map(|secret| secret.expose().to_owned())
+        };
         let text = match self {
             Self::Bearer { token } => format!("Bearer {}", secret(token)?),
             Self::Basic { user, password } => {
@@ -82,10 +85,10 @@ impl Auth {
                 }
                 format!("Basic {}", BASE64.encode(format!("{user}:{}", secret(password)?)))
             }
-            Self::Header { value, .. } => secret(value)?.to_owned(),
+            Self::Header { value, .. } => secret(value)?,
             Self::Hmac { key, encoding, prefix, .. } => {
                 let body = request.body().and_then(Body::as_bytes).unwrap_or_default();
-                format!("{prefix}{}", sign(secret(key)?, body, *encoding)?)
+                format!("{prefix}{}", sign(&secret(key)?, body, *encoding)?)
             }
         };
         let name = self.header();

@@ -4,7 +4,11 @@ use reqwest::{Method, header::HeaderName};
 use serde_json::Value;
 use turbocat_domain::{expression::Mapping, limits, problem::Problems};
 
-use super::auth::Auth;
+use super::{
+    auth::Auth,
+    pages::Pages,
+    redirect::{REDIRECTS_DEFAULT, REDIRECTS_MAX},
+};
 use crate::config::{Reader, Reads, parse_mapping};
 
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
@@ -25,6 +29,11 @@ pub(crate) struct Config {
     pub(super) response: Option<Mapping>,
     pub(super) timeout_ms: Option<u64>,
     pub(super) accept_status: Vec<u16>,
+    /// The most redirects that are followed.
+    pub(super) redirects: u32,
+    pub(super) pages: Option<Pages>,
+    /// The JSON Schema that the body of an answer must fit.
+    pub(super) response_schema: Option<Value>,
 }
 
 impl Config {
@@ -42,6 +51,16 @@ impl Config {
         let response = reader.mapping("response", Reads::Output);
         let timeout_ms = reader.integer("timeout_ms", &(1..=limits::API_TIMEOUT_MS));
         let accept_status = read_statuses(&mut reader);
+        let redirects =
+            reader.integer("redirects", &(0..=REDIRECTS_MAX.into())).and_then(|most| u32::try_from(most).ok());
+        let pages = Pages::read(&mut reader);
+        if pages.is_some() && (method != "GET" || body.is_some()) {
+            reader.problem("pages", "are asked for with `GET`, and without a `body`");
+        }
+        let response_schema = reader.value("response_schema").cloned();
+        if response_schema.as_ref().is_some_and(|schema| !schema.is_object()) {
+            reader.problem("response_schema", "must be a JSON Schema, an object");
+        }
         let method = Method::from_bytes(method.as_bytes()).unwrap_or_default();
         reader.finish(url.map(|url| Self {
             method,
@@ -53,6 +72,9 @@ impl Config {
             response,
             timeout_ms,
             accept_status,
+            redirects: redirects.unwrap_or(REDIRECTS_DEFAULT),
+            pages,
+            response_schema,
         }))
     }
 }

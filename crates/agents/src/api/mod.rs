@@ -9,22 +9,36 @@
 //!   "body": { "state": "${{ input.state }}" },
 //!   "response": { "id": "${{ output.body.id }}" },
 //!   "timeout_ms": 5000,
-//!   "accept_status": [404]
+//!   "accept_status": [404],
+//!   "redirects": 3,
+//!   "response_schema": { "type": "object", "required": ["id"] }
 //! }
 //! ```
 //!
 //! The answer is `{ "status", "headers", "body" }`, headers in lower case, the body as JSON if its content type says
 //! so and as text otherwise; `response` makes something else of it. Every status of 200 to 299 is an answer, and
-//! those that `accept_status` names. A redirect is not followed. Every attempt of a step carries the same
-//! `Idempotency-Key`, unless the configuration gives another.
+//! those that `accept_status` names. Redirects are followed ([`redirect`]), and pages put together ([`pages`]). Every
+//! attempt of a step carries the same `Idempotency-Key`, unless the configuration gives another.
 
 mod auth;
 mod config;
+mod pages;
+mod redirect;
 mod request;
+
+use std::time::Duration;
 
 use reqwest::{Url, header::HeaderMap};
 use serde_json::{Map, Value, json};
-use turbocat_domain::{limits, port::AgentCall, step_run::StepError};
+use tokio::time::Instant;
+use turbocat_domain::{
+    limits,
+    port::{AgentCall, SchemaProblem, SchemaValidator},
+    problem::Problems,
+    step_run::StepError,
+};
+
+use self::redirect::Sender;
 
 pub(crate) use self::config::Config;
 use crate::{
@@ -34,14 +48,41 @@ use crate::{
     secret::Secrets,
 };
 
+/// What requests are sent with.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'a> {
+    pub(crate) egress: &'a EgressClient,
+    pub(crate) secrets: &'a Secrets,
+    pub(crate) schemas: &'a dyn SchemaValidator,
+}
+
+/// Checks what the form of a configuration does not show: that its schema is one.
+pub(crate) fn check(config: &Value, schemas: &dyn SchemaValidator) -> Result<(), Problems> {
+    let mut problems = Problems::default();
+    if let Some(schema) = Config::read(config)?.response_schema {
+        for problem in schemas.check(&schema).err().into_iter().flatten() {
+            problems.add("invalid_schema", format!("response_schema{}", problem.pointer), problem.message);
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
 /// Runs one attempt.
-pub(crate) async fn run(call: &AgentCall, egress: &EgressClient, secrets: &Secrets) -> Result<Value, StepError> {
+pub(crate) async fn run(call: &AgentCall, means: Means<'_>) -> Result<Value, StepError> {
     let config = Config::read(&call.agent.config).map_err(|problems| invalid_config(&problems))?;
     let scope = CallScope { inputs: &call.inputs, output: None };
-    let request = request::build(&config, &scope, secrets, &call.idempotency_key())?;
+    let request = request::build(&config, &scope, means.secrets, &call.idempotency_key())?;
     let own = config.timeout_ms.unwrap_or(limits::API_TIMEOUT_MS);
-    let answer = egress.send(request, timeout_ms(call).min(own)).await?;
-    let output = to_output(&answer, &config)?;
+    let deadline = Instant::now() + Duration::from_millis(timeout_ms(call).min(own));
+    let sender = Sender { egress: means.egress, config: &config, deadline };
+    let output = match &config.pages {
+        Some(pages) => pages.collect(sender, request, &scope).await?,
+        None => to_output(&sender.send(request).await?.answer, &config)?,
+    };
+    if let Some(schema) = &config.response_schema {
+        let body = output.get("body").unwrap_or(&Value::Null);
+        means.schemas.validate(schema, body).map_err(|problems| unfit(&problems))?;
+    }
     match &config.response {
         Some(mapping) => CallScope { output: Some(&output), ..scope }.evaluate(mapping),
         None => Ok(output),
@@ -91,9 +132,15 @@ fn headers(answer: &Answer) -> Map<String, Value> {
     headers
 }
 
+/// An answer that breaks its schema: another attempt would be given the same.
+fn unfit(problems: &[SchemaProblem]) -> StepError {
+    let all: Vec<String> = problems.iter().map(|one| format!("`{}` {}", one.pointer, one.message)).collect();
+    StepError::permanent("response_invalid", format!("the answer does not fit `response_schema`: {}", all.join("; ")))
+}
+
 fn refusal(answer: &Answer) -> StepError {
     let status = answer.status;
-    let hint = if status.is_redirection() { "; redirects are not followed" } else { "" };
+    let hint = if status.is_redirection() { "; it is not followed" } else { "" };
     let message = match answer.snippet() {
         empty if empty.is_empty() => format!("the other side answered {status}{hint}"),
         snippet => format!("the other side answered {status}{hint}: {snippet}"),

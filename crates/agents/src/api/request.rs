@@ -5,7 +5,7 @@ use reqwest::{
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use serde_json::Value;
-use turbocat_domain::step_run::StepError;
+use turbocat_domain::{expression::secret_reference, step_run::StepError};
 
 use super::Config;
 use crate::{
@@ -28,7 +28,7 @@ pub(super) fn build(
     }
     let mut headers = HeaderMap::new();
     for (name, mapping) in &config.headers {
-        if let Some(value) = header_value(name, &scope.evaluate(mapping)?, (secrets, &url))? {
+        if let Some(value) = header_value(name, &scope.evaluate_with_secrets(mapping)?, (secrets, &url))? {
             headers.insert(name, value);
         }
     }
@@ -84,7 +84,7 @@ fn header_value(
     if value.is_null() {
         return Ok(None);
     }
-    let Some(secret) = value.get("$secret").and_then(Value::as_str) else {
+    let Some(secret) = secret_reference(value) else {
         return plain_header(name, &to_text(value)?).map(Some);
     };
     let mut header = plain_header(name, secret::find(secrets, secret, url)?.expose())?;

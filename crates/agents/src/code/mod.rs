@@ -14,6 +14,8 @@ mod console;
 pub(crate) mod javascript;
 mod python;
 
+use std::borrow::Cow;
+
 use serde_json::{
     Map, Value, json,
     value::{RawValue, to_raw_value},
@@ -128,8 +130,13 @@ pub(crate) async fn run(
         "agent": call.agent.name.as_str(),
         "secrets": given,
     });
-    let raw = |value| to_raw_value(value).map_err(|error| StepError::permanent("invalid_input", error.to_string()));
-    let (source, inputs, context) = (config.source, raw(&call.inputs)?, raw(&context)?);
+    let raw =
+        |value: &Value| to_raw_value(value).map_err(|error| StepError::permanent("invalid_input", error.to_string()));
+    let inputs = match config.secrets.as_slice() {
+        [] => Cow::Borrowed(&call.inputs),
+        _ => Cow::Owned(secret::fill(&call.inputs, secrets)?),
+    };
+    let (source, inputs, context) = (config.source, raw(&inputs)?, raw(&context)?);
     let task = match config.language {
         Language::Javascript => Task::Javascript(JavascriptCall { source, inputs, context }),
         Language::Python => {

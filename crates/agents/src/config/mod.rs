@@ -11,7 +11,7 @@ use turbocat_domain::{
     value::nearest,
 };
 
-pub(crate) use self::template::{CallScope, Reads, parse as parse_mapping};
+pub(crate) use self::template::{CallScope, Reads, SecretSource, parse as parse_mapping};
 use crate::{api, code, data, llm};
 
 const WRONG: &str = "invalid_config";

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 use turbocat_domain::{
-    expression::{ExpressionError, Mapping, Root, Scope, StepView},
+    expression::{ExpressionError, Mapping, Root, Scope, StepView, secret_reference},
     problem::Problem,
     step_run::StepError,
 };
@@ -45,7 +45,38 @@ impl Scope for CallScope<'_> {
     }
 }
 
+/// Where a configuration says that a secret comes from.
+#[derive(Debug)]
+pub(crate) enum SecretSource {
+    /// It is named.
+    Named(String),
+    /// The step hands a reference over.
+    Given(Mapping),
+}
+
+impl SecretSource {
+    /// The name of the secret.
+    pub(crate) fn name(&self, scope: &CallScope<'_>) -> Result<String, StepError> {
+        let mapping = match self {
+            Self::Named(name) => return Ok(name.clone()),
+            Self::Given(mapping) => mapping,
+        };
+        let given = scope.evaluate_with_secrets(mapping)?;
+        secret_reference(&given).map(str::to_owned).ok_or_else(|| {
+            let message = "what stands in place of a secret is a text: hand `${{ secrets.NAME }}` over in the inputs of \
+                           the step";
+            StepError::permanent("secret_not_allowed", message)
+        })
+    }
+}
+
 impl CallScope<'_> {
+    /// The value of a mapping, in which an input that refers to a secret may stand whole.
+    pub(crate) fn evaluate_with_secrets(&self, mapping: &Mapping) -> Result<Value, StepError> {
+        let value = mapping.evaluate_with_secrets(self);
+        value.map_err(|ExpressionError { code, message }| StepError::permanent(code, message))
+    }
+
     /// The value of a mapping.
     pub(crate) fn evaluate(&self, mapping: &Mapping) -> Result<Value, StepError> {
         mapping.evaluate(self).map_err(|ExpressionError { code, message }| StepError::permanent(code, message))
@@ -63,11 +94,26 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
-    /// The name of a secret that must be there: what stands in a configuration could be read by everybody who may
-    /// see the agent, so nothing else is taken.
-    pub(crate) fn secret(&mut self, key: &'static str) -> Option<String> {
-        self.required(key, "a secret, `${{ secrets.NAME }}`")?;
-        self.optional_secret(key)
+    /// A secret that must be there, named here or handed over in an input: what stands in a configuration could be
+    /// read by everybody who may see the agent, so nothing else is taken.
+    pub(crate) fn secret(&mut self, key: &'static str) -> Option<SecretSource> {
+        let value = self.required(key, "a secret, `${{ secrets.NAME }}`")?;
+        let text = value.as_str().map(str::trim).unwrap_or_default();
+        let mapping = self.mapping(key, Reads::Secrets)?;
+        let references = mapping.references();
+        let named = references.secrets.first().filter(|_| value.is_string()).cloned();
+        let is_input = text.starts_with("${{") && text.ends_with("}}") && references.roots.contains(&Root::Input);
+        match named {
+            Some(name) => Some(SecretSource::Named(name)),
+            None if is_input => Some(SecretSource::Given(mapping)),
+            None => {
+                self.problem(
+                    key,
+                    "must be a secret: `${{ secrets.NAME }}`, or an input that is one: `${{ input.name }}`",
+                );
+                None
+            }
+        }
     }
 
     /// The name of a secret.

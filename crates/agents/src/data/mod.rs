@@ -1,4 +1,5 @@
-//! Data agents: a program in jq that makes one JSON value of another, run in a child process of its own.
+//! Data agents: a program in jq that makes one JSON value of another, run in a child process of its own, or a query in
+//! SQL over tables ([`sql`]).
 //!
 //! ```json
 //! { "program": ".orders | map(select(.total > 100)) | length" }
@@ -10,11 +11,12 @@
 //! `input`, `now`, `halt` and modules are not there.
 
 pub(crate) mod program;
+mod sql;
 mod value;
 
 use serde_json::{Value, value::to_raw_value};
 use turbocat_domain::{
-    port::{AgentCall, LogSink},
+    port::{AgentCall, LogSink, TabularSql},
     problem::{Problem, Problems},
     step_run::StepError,
 };
@@ -31,34 +33,58 @@ const PROGRAM_BYTES_MAX: usize = 64 << 10;
 
 /// The configuration of a data agent.
 #[derive(Debug)]
-pub(crate) struct Config {
-    program: String,
-    collect: bool,
+pub(crate) enum Config {
+    /// A program in jq.
+    Jq { program: String, collect: bool },
+    /// A query in SQL.
+    Sql(sql::Config),
 }
 
 impl Config {
     pub(crate) fn read(config: &Value) -> Result<Self, Problems> {
         let mut reader = Reader::new(config);
-        let program = reader.required_text("program", "a program in jq").map(str::to_owned);
+        if config.get("sql").is_some_and(|sql| !sql.is_null()) {
+            if reader.value("program").is_some() {
+                reader.problem("program", "cannot stand beside `sql`: an agent has one of them");
+            }
+            let read = sql::Config::read(&mut reader);
+            return reader.finish(read.map(Self::Sql));
+        }
+        let program = reader.required_text("program", "a program in jq, or `sql`, a query").map(str::to_owned);
         if let Some(program) = program.as_ref().filter(|program| program.len() > PROGRAM_BYTES_MAX) {
             reader.problem("program", format!("has {} bytes; {PROGRAM_BYTES_MAX} are allowed", program.len()));
         }
         let collect = reader.flag("collect").unwrap_or_default();
-        reader.finish(program.map(|program| Self { program, collect }))
+        reader.finish(program.map(|program| Self::Jq { program, collect }))
     }
 }
 
+/// What runs programs and queries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Machines<'a> {
+    pub(crate) children: &'a ChildHost,
+    /// Without it there is no SQL.
+    pub(crate) tables: Option<&'a dyn TabularSql>,
+}
+
 /// Runs one attempt.
-pub(crate) async fn run(call: &AgentCall, children: &ChildHost, log: &dyn LogSink) -> Result<Value, StepError> {
-    let Config { program, collect } = Config::read(&call.agent.config).map_err(|problems| invalid_config(&problems))?;
+pub(crate) async fn run(call: &AgentCall, with: Machines<'_>, log: &dyn LogSink) -> Result<Value, StepError> {
+    let (program, collect) = match Config::read(&call.agent.config).map_err(|problems| invalid_config(&problems))? {
+        Config::Jq { program, collect } => (program, collect),
+        Config::Sql(query) => return sql::run(&query, call, with.tables).await,
+    };
     let inputs =
         to_raw_value(&call.inputs).map_err(|error| StepError::permanent("invalid_input", error.to_string()))?;
-    children.run(job(call, Task::Jq(JqCall { program, inputs, collect })), log).await
+    with.children.run(job(call, Task::Jq(JqCall { program, inputs, collect })), log).await
 }
 
 /// Parses the program.
-pub(crate) async fn check(config: &Value, children: &ChildHost) -> Result<(), Problems> {
-    let program = Config::read(config)?.program;
-    let checked = children.check(Task::CheckJq { program }).await;
-    checked.map_err(|error| Problem::new("invalid_program", "program", error.message).into())
+pub(crate) async fn check(config: &Value, with: Machines<'_>) -> Result<(), Problems> {
+    match Config::read(config)? {
+        Config::Jq { program, .. } => {
+            let checked = with.children.check(Task::CheckJq { program }).await;
+            checked.map_err(|error| Problem::new("invalid_program", "program", error.message).into())
+        }
+        Config::Sql(query) => sql::check(&query, with.tables).await,
+    }
 }

@@ -13,6 +13,8 @@ mod conversation;
 #[cfg(test)]
 mod data;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod llm;
 #[cfg(test)]
 mod mcp;
@@ -34,5 +36,7 @@ mod server;
 mod streams;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod travel;
 #[cfg(test)]
 mod upsets;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use turbocat_agents::{Agents, AgentsConfig, NamedSecret, Secret, validate_config};
+use turbocat_agents::{Agents, AgentsConfig, LlmConfig, NamedSecret, Secret, validate_config};
 use turbocat_domain::{
     agent::AgentType,
     execution_log::LogLevel,
@@ -15,7 +15,7 @@ use turbocat_domain::{
 use uuid::Uuid;
 
 use crate::{
-    server::Server,
+    server::{Server, json_answer},
     support::{Lines, call, local_config},
 };
 
@@ -135,6 +135,122 @@ async fn a_program_of_somebody_else_is_given_nothing() {
 
     assert_eq!(error.code, "secret_not_allowed");
     assert!(vault.0.lock().unwrap().is_empty());
+}
+
+/// What a step with `${{ secrets.NAME }}` in its inputs hands to its agent.
+fn reference(name: &str) -> Value {
+    json!({ "$secret": name })
+}
+
+fn with_inputs(inputs: Value, call: AgentCall) -> AgentCall {
+    AgentCall { inputs, ..call }
+}
+
+#[tokio::test]
+async fn a_step_hands_a_secret_to_a_request_by_reference_and_it_comes_back_as_none() {
+    let (agents, vault) = agents();
+    let server = Server::json("200 OK", "", r#"{"seen": "value-of-mine", "basic": "bWU6dmFsdWUtb2YtbWluZQ=="}"#).await;
+    let config = json!({
+        "url": server.url("/${{ input.order }}"),
+        "auth": { "type": "bearer", "token": "${{ input.token }}" },
+        "headers": { "X-Plain": "${{ input.plain }}", "X-Given": "${{ input.other }}" }
+    });
+    let inputs = json!({ "order": 7, "token": reference("MINE"), "plain": "x", "other": reference("MISSING") });
+
+    let answer = run(&agents, with_inputs(inputs, call(AgentType::Api, config))).await.unwrap();
+
+    assert_eq!(answer["body"], json!({ "seen": "[secret]", "basic": "bWU6[secret]Q==" }));
+    let request = server.requests().remove(0);
+    for sent in ["/7", "Bearer value-of-mine", "x-plain: x", "x-given: operators-other"] {
+        assert!(request.contains(sent), "{request}");
+    }
+    assert_eq!(vault.0.lock().unwrap()[0].1, ["MINE", "MISSING"]);
+}
+
+#[tokio::test]
+async fn a_secret_that_is_handed_over_goes_nowhere_but_into_headers() {
+    let (agents, _) = agents();
+    let server = Server::json("200 OK", "", "{}").await;
+    let cases = [
+        json!({ "url": server.url("/${{ input.token }}") }),
+        json!({ "url": server.url("/"), "query": { "token": "${{ input.token }}" } }),
+        json!({ "url": server.url("/"), "method": "POST", "body": "${{ input }}" }),
+        json!({ "url": server.url("/"), "method": "POST", "body": { "token": "${{ input.token }}" } }),
+        json!({ "url": server.url("/"), "headers": { "X-Part": "token ${{ input.token }}" } }),
+        json!({ "url": server.url("/"), "headers": { "X-List": "${{ [input.token] }}" } }),
+        json!({ "url": server.url("/"), "auth": { "type": "bearer", "token": "${{ input.plain }}" } }),
+        json!({ "url": server.url("/").replace("127.0.0.1", "localhost"),
+                "auth": { "type": "bearer", "token": "${{ input.token }}" } }),
+    ];
+    for config in cases {
+        let inputs = json!({ "token": reference("MINE"), "plain": "a text" });
+        let error = run(&agents, with_inputs(inputs, call(AgentType::Api, config.clone()))).await.unwrap_err();
+        assert_eq!(error.code, "secret_not_allowed", "{config}: {error}");
+        assert!(!error.message.contains("value-of-mine"), "{error}");
+    }
+    assert!(server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_program_gets_the_value_of_a_reference_that_it_declares_and_of_no_other() {
+    let (agents, vault) = agents();
+    let source = "export default ({ list }) => list[0].key.length + list[0].key";
+    let inputs = |name: &str| json!({ "list": [{ "key": reference(name) }] });
+
+    let answer = run(&agents, with_inputs(inputs("MINE"), program(json!(["MINE"]), source))).await;
+    assert_eq!(answer, Ok(json!("13[secret]")));
+    let opened = vault.0.lock().unwrap().len();
+
+    let error = run(&agents, with_inputs(inputs("OTHER"), program(json!(["MINE"]), source))).await.unwrap_err();
+    assert_eq!(error.code, "secret_not_allowed");
+    assert!(error.message.contains("`OTHER`"), "{error}");
+    let stranger = AgentCall { user_id: UserId::from_uuid(Uuid::from_u128(7)), ..program(json!(["MINE"]), source) };
+    let error = run(&agents, with_inputs(inputs("MINE"), stranger)).await.unwrap_err();
+    assert_eq!(error.code, "secret_not_allowed");
+    assert_eq!(vault.0.lock().unwrap().len(), opened, "nothing was opened for them");
+}
+
+#[tokio::test]
+async fn agents_that_have_no_place_for_a_secret_are_given_none() {
+    let (agents, vault) = agents();
+    let data = call(AgentType::Data, json!({ "program": "." }));
+    let model = call(AgentType::Llm, json!({ "provider": "offline", "prompt": "${{ input.text }}" }));
+    for one in [data, model] {
+        let inputs = json!({ "text": "hello", "deep": [{ "token": reference("MINE") }] });
+        let error = run(&agents, with_inputs(inputs, one)).await.unwrap_err();
+        assert_eq!(error.code, "secret_not_allowed", "{error}");
+    }
+    let mut parameters = call(AgentType::Api, json!({ "url": "https://example.com" }));
+    Arc::make_mut(&mut parameters.agent).parameters = json!({ "token": reference("MINE") });
+    assert_eq!(run(&agents, parameters).await.unwrap_err().code, "secret_not_allowed");
+    assert!(vault.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_model_cannot_name_a_secret() {
+    let server = Server::json("200 OK", "", "{}").await;
+    let arguments = r#"{"key":{"$secret":"MINE"}}"#;
+    let asked = json!({ "choices": [{ "finish_reason": "tool_calls", "message": { "role": "assistant", "tool_calls": [
+        { "id": "c1", "type": "function", "function": { "name": "send", "arguments": arguments } }] } }] });
+    let said =
+        json!({ "choices": [{ "finish_reason": "stop", "message": { "role": "assistant", "content": "done" } }] });
+    let answers = [asked, said].map(|answer| json_answer("200 OK", &answer.to_string()));
+    let model = Server::answering_in_turn(answers.to_vec()).await;
+    let llm = LlmConfig { base_url: Some(model.url("/v1")), ..LlmConfig::default() };
+    let vault = Arc::new(Vault::default());
+    let agents = Agents::new(AgentsConfig { llm, ..local_config() }).unwrap().with_vault(Arc::clone(&vault) as _);
+    let config = json!({
+        "provider": "openai", "model": "m", "prompt": "x",
+        "tools": [{ "name": "send", "description": "Sends.", "input": { "type": "object" },
+                    "http": { "url": server.url("/"), "headers": { "X-Key": "${{ input.key }}" } } }],
+    });
+
+    let answer = run(&agents, call(AgentType::Llm, config)).await.unwrap();
+
+    assert_eq!(answer["text"], "done");
+    let told = model.bodies()[1]["messages"].as_array().unwrap().last().unwrap().to_string();
+    assert!(told.contains("cannot refer to a secret"), "{told}");
+    assert!(server.requests().is_empty() && vault.0.lock().unwrap().is_empty());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A small HTTP server that answers what a test tells it to, and remembers what it was asked.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex},
 };
 
@@ -73,7 +73,12 @@ fn is_whole(request: &[u8]) -> bool {
 impl Server {
     /// A server that gives its first visitor the first answer, its second the second, and the last to all others.
     pub(crate) async fn answering_in_turn(answers: Vec<Vec<u8>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(IpAddr::V4(Ipv4Addr::LOCALHOST), answers).await
+    }
+
+    /// The same on another address of this machine.
+    pub(crate) async fn on(address: IpAddr, answers: Vec<Vec<u8>>) -> Self {
+        let listener = TcpListener::bind((address, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (answers, seen) = (answers.into_iter().map(Arc::new).collect::<Vec<_>>(), Arc::clone(&requests));

@@ -47,10 +47,38 @@ impl UseCases {
         let agent = &entry.document;
         let checked = self.ports.agent_configs.check(agent.kind, &agent.config).await;
         let mut problems: Problems = checked.err().unwrap_or_default().into_iter().map(of_config).collect();
+        problems.extend(self.check_capabilities(agent));
         if agent.kind == AgentType::Workflow {
             problems.extend(self.check_called_workflow(actor, batch, entry.called_workflow()).await?);
         }
         Ok(problems)
+    }
+
+    /// Checks that the schemas of an agent are some, and that its parameters fit the one of its inputs, each for itself:
+    /// what else is needed the steps give.
+    fn check_capabilities(&self, agent: &AgentDocument) -> Problems {
+        let mut problems = Problems::default();
+        let schemas = [("input", &agent.capabilities.input), ("output", &agent.capabilities.output)];
+        for (name, schema) in schemas.into_iter().filter_map(|(name, schema)| Some((name, schema.as_ref()?))) {
+            let broken = self.ports.schemas.check(schema).err().unwrap_or_default();
+            problems.extend(broken.iter().map(|problem| of_schema(&format!("capabilities.{name}"), problem)));
+        }
+        let input = agent.capabilities.input.as_ref().filter(|_| problems.is_empty());
+        let Some((input, parameters)) = input.zip(agent.parameters.as_object()) else { return problems };
+        for (name, value) in parameters {
+            // One member alone, by what the schema says of it: its other members may be missing here.
+            let schema = json!({ "properties": input.get("properties"), "$defs": input.get("$defs") });
+            let schema = without_nulls(schema);
+            let refused = match self.ports.schemas.check(&schema) {
+                Ok(()) => self.ports.schemas.validate(&schema, &json!({ name: value })).err().unwrap_or_default(),
+                // A reference into a part of the schema that is not here: the calls of the agent are checked in whole.
+                Err(_) => Vec::new(),
+            };
+            let located =
+                refused.iter().map(|problem| Problem { code: "invalid_value", ..of_schema("parameters", problem) });
+            problems.extend(located);
+        }
+        problems
     }
 
     /// Checks that an agent of type `workflow` names one: of the batch, one's own, or a public one; by name or by id.
@@ -143,6 +171,14 @@ fn of_config(problem: Problem) -> Problem {
         path => format!("config.{path}"),
     };
     Problem { path, ..problem }
+}
+
+/// An object without the members that are null.
+fn without_nulls(object: Value) -> Value {
+    match object {
+        Value::Object(members) => members.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        other => other,
+    }
 }
 
 /// Puts a problem of a schema at its place in the document: a pointer becomes a path.

@@ -1,7 +1,7 @@
 //! The document of an agent.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::Value;
 use turbocat_domain::{
     agent::{Agent, AgentType, NewAgent},
     id::{AgentId, UserId},
@@ -10,7 +10,7 @@ use turbocat_domain::{
     value::{Name, Tag},
 };
 
-use super::fields::Fields;
+use super::{capabilities::Capabilities, fields::Fields};
 
 /// The keys that an agent's document may have.
 const KEYS: [&str; 12] = [
@@ -27,7 +27,6 @@ const KEYS: [&str; 12] = [
     "tags",
     "public",
 ];
-const CAPABILITIES_MAX: usize = 50;
 const EXECUTION_TIME_S_MAX: u32 = 3_600;
 const MEMORY_MB_MAX: u32 = 65_536;
 const CONCURRENCY_MAX: u32 = 10_000;
@@ -46,7 +45,7 @@ pub struct AgentDocument {
     /// Inputs that every call has unless the step gives others.
     pub parameters: Value,
     /// What it says it can do.
-    pub capabilities: Vec<String>,
+    pub capabilities: Capabilities,
     /// The longest execution, in seconds.
     pub max_execution_time: Option<u32>,
     /// The most memory, in MiB.
@@ -100,7 +99,7 @@ impl AgentDocument {
         agent.description.clone_from(&self.description);
         agent.config = self.config.clone();
         agent.parameters = self.parameters.clone();
-        agent.capabilities = json!(self.capabilities);
+        agent.capabilities = self.capabilities.to_json();
         agent.max_execution_time = Some(self.max_execution_time.unwrap_or(limits::AGENT_EXECUTION_TIME_S_DEFAULT));
         agent.max_memory_mb = Some(self.max_memory_mb.unwrap_or(limits::AGENT_MEMORY_MB_DEFAULT));
         agent.max_concurrent_executions =
@@ -115,7 +114,7 @@ struct Rest {
     description: Option<String>,
     config: Value,
     parameters: Value,
-    capabilities: Vec<String>,
+    capabilities: Capabilities,
     max_execution_time: Option<u32>,
     max_memory_mb: Option<u32>,
     max_concurrent_executions: Option<u32>,
@@ -129,7 +128,7 @@ impl Rest {
             description: fields.parse("description", false, description),
             config: fields.object("config"),
             parameters: fields.object("parameters"),
-            capabilities: fields.list("capabilities", CAPABILITIES_MAX, capability),
+            capabilities: Capabilities::read(fields),
             max_execution_time: fields.number("max_execution_time", 1..=EXECUTION_TIME_S_MAX),
             max_memory_mb: fields.number("max_memory_mb", 16..=MEMORY_MB_MAX),
             max_concurrent_executions: fields.number("max_concurrent_executions", 1..=CONCURRENCY_MAX),
@@ -162,14 +161,29 @@ fn description(text: &str) -> Result<String, String> {
     }
 }
 
-fn capability(text: &str) -> Result<String, String> {
-    let name = Name::parse(text).map_err(|error| error.to_string())?;
-    Ok(name.as_str().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn capabilities_are_words_or_words_and_schemas() {
+        let parse = |capabilities: Value| {
+            AgentDocument::parse(&json!({ "name": "a", "type": "code", "capabilities": capabilities }))
+        };
+        let stored = |capabilities: Value| parse(capabilities).unwrap().capabilities.to_json();
+
+        assert_eq!(stored(json!(["count", "sum"])), json!(["count", "sum"]));
+        assert_eq!(stored(json!({ "words": ["count"] })), json!(["count"]));
+        let both = json!({ "words": [], "input": { "type": "object" }, "output": { "type": "integer" } });
+        assert_eq!(stored(both.clone()), both);
+
+        let problems = parse(json!({ "words": [1], "inputs": {}, "output": "x" })).unwrap_err();
+        let found: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(found, ["capabilities.inputs", "capabilities.words[0]", "capabilities.output"]);
+        assert_eq!(parse(json!("count")).unwrap_err().iter().next().unwrap().path, "capabilities");
+    }
 
     #[test]
     fn a_document_says_everything_about_an_agent() {

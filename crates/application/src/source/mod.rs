@@ -1,6 +1,7 @@
 //! Documents as they are written: files of YAML (several documents a file) or JSON, with places for every problem.
 
 mod agent;
+mod capabilities;
 mod fields;
 mod node;
 mod read;
@@ -11,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use turbocat_domain::problem::{Problem, Problems};
 
-pub use self::{agent::AgentDocument, read::read_value};
+pub use self::{agent::AgentDocument, capabilities::Capabilities, read::read_value};
 pub(crate) use self::{node::Node, read::read};
 
 /// A file with documents.

@@ -276,3 +276,26 @@ async fn a_schedule_of_a_workflow_that_needs_an_input_is_refused() {
     assert!(problems[0].problem.message.contains("topic"), "{}", problems[0].problem.message);
     world.publish(&input("{ type: object, properties: { topic: { type: string } } }")).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_forms_that_an_agent_says_are_checked_and_so_are_its_parameters_against_them() {
+    let world = World::new().await;
+    let agent = |capabilities: &str, parameters: &str| {
+        format!("kind: agent\nname: typed\ntype: data\ncapabilities: {capabilities}\nparameters: {parameters}\n")
+    };
+    let input = "{ type: object, required: [id], properties: { id: { type: integer }, size: { $ref: '#/$defs/size' } }, \
+                 $defs: { size: { type: integer, maximum: 9 } } }";
+    let both = format!("{{ words: [a], input: {input}, output: {{ type: array }} }}");
+
+    let right = agent(&both, "{ size: 7 }");
+    assert_eq!(told(&world.publish(&right).await.unwrap()), ["agent typed: created 1"]);
+    assert_eq!(told(&world.publish(&right).await.unwrap()), ["agent typed: unchanged 1"]);
+
+    let broken = world.problems(&agent("{ input: { type: objekt }, output: { minItems: -1 } }", "{}")).await;
+    let places: Vec<_> = broken.iter().map(|located| located.problem.path.as_str()).collect();
+    assert_eq!(places, ["capabilities.input.type", "capabilities.output.minItems"]);
+    let unfit = world.problems(&agent(&both, "{ size: 10, id: x }")).await;
+    let mut places: Vec<_> = unfit.iter().map(|located| located.problem.path.as_str()).collect();
+    places.sort_unstable();
+    assert_eq!(places, ["parameters.id", "parameters.size"]);
+}

@@ -10,7 +10,8 @@
 //! # Invariants
 //!
 //! 1. A marker in the value of a mapping was written by the author of the mapping: data that looks like one
-//!    is refused.
+//!    is refused. Who resolves markers may let through those that an author before it wrote
+//!    ([`Mapping::evaluate_with_secrets`]).
 //! 2. The values that a mapping computes are bounded together, in cost and in size.
 
 mod scanner;
@@ -23,11 +24,9 @@ use self::scanner::Part;
 use super::{
     Scope,
     cel::{Expression, ExpressionError, Meter, References},
+    secret_reference::{SECRET_KEY, secret_reference},
 };
 use crate::limits::EXPRESSION_OUTPUT_BYTES_MAX;
-
-/// The key of the object that stands for a secret.
-const SECRET_KEY: &str = "$secret";
 
 /// What is wrong with a leaf of a mapping.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,11 +84,25 @@ impl Mapping {
     ///
     /// As [`Expression::evaluate`]; the message names the leaf. `secret_not_allowed` if data looks like a secret.
     pub fn evaluate(&self, scope: &dyn Scope) -> Result<Value, ExpressionError> {
+        self.evaluate_as(scope, false)
+    }
+
+    /// The same for who resolves secrets: an expression that is the whole of a string may come to a marker. What the
+    /// scope shows MUST be free of markers that were not written by an author.
+    ///
+    /// # Errors
+    ///
+    /// As [`evaluate`](Self::evaluate).
+    pub fn evaluate_with_secrets(&self, scope: &dyn Scope) -> Result<Value, ExpressionError> {
+        self.evaluate_as(scope, true)
+    }
+
+    fn evaluate_as(&self, scope: &dyn Scope, lets_markers_in: bool) -> Result<Value, ExpressionError> {
         if let Node::Constant(value) = &self.root {
             return Ok(value.clone());
         }
         let meter = Arc::new(Meter::default());
-        Evaluation { scope, meter, bytes_left: EXPRESSION_OUTPUT_BYTES_MAX }.node(&self.root)
+        Evaluation { scope, meter, bytes_left: EXPRESSION_OUTPUT_BYTES_MAX, lets_markers_in }.node(&self.root)
     }
 }
 
@@ -202,6 +215,7 @@ struct Evaluation<'a> {
     scope: &'a dyn Scope,
     meter: Arc<Meter>,
     bytes_left: usize,
+    lets_markers_in: bool,
 }
 
 impl Evaluation<'_> {
@@ -217,9 +231,18 @@ impl Evaluation<'_> {
                 .map(|(key, node)| Ok((key.clone(), self.node(node)?)))
                 .collect::<Result<Map<_, _>, _>>()
                 .map(Value::Object),
-            Node::Value { place, expression } => self.value(expression).map_err(|error| located(place, error)),
+            Node::Value { place, expression } => self.whole(expression).map_err(|error| located(place, error)),
             Node::Text { place, parts } => self.text(parts).map_err(|error| located(place, error)),
         }
+    }
+
+    /// The value of an expression that is all there is in its string.
+    fn whole(&mut self, expression: &Expression) -> Result<Value, ExpressionError> {
+        let value = expression.evaluate_within(self.scope, &self.meter)?;
+        if !(self.lets_markers_in && secret_reference(&value).is_some()) {
+            self.admit(&value)?;
+        }
+        Ok(value)
     }
 
     fn value(&mut self, expression: &Expression) -> Result<Value, ExpressionError> {

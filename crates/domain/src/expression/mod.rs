@@ -5,6 +5,7 @@
 
 mod cel;
 mod mapping;
+mod secret_reference;
 
 use std::borrow::Cow;
 
@@ -13,6 +14,7 @@ use serde_json::Value;
 pub use self::{
     cel::{Expression, ExpressionError, References},
     mapping::{Mapping, MappingProblem},
+    secret_reference::{looks_like_secret, secret_reference, secret_references},
 };
 
 /// A name that an expression may start from, besides `steps` and `secrets`.

@@ -16,6 +16,7 @@ mod runner;
 mod schedule;
 mod schema;
 mod secret;
+mod tabular;
 mod unit_of_work;
 mod waiting;
 mod worker;
@@ -50,6 +51,7 @@ pub use schedule::{
 };
 pub use schema::{SchemaProblem, SchemaValidator};
 pub use secret::{CipherError, RevealedSecret, SecretCipher, SecretQueries, SecretRepository, SecretVault};
+pub use tabular::{TabularQuery, TabularSql};
 pub use unit_of_work::{Store, UnitOfWork};
 pub use waiting::{ApprovalFilter, ApprovalQueries, ScheduleQueries, StoredSchedule, StoredTick};
 pub use worker::{LeaseGrant, NewWorker, Renewal, Takeover, WorkerRepository};

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use turbocat_domain::{
+    agent::{Agent, AgentType},
     execution::{Execution, ExecutionStatus},
     id::ExecutionId,
     port::ExecutionFilter,
@@ -214,6 +215,29 @@ async fn inputs_that_the_child_does_not_take_are_refused_before_it_is_there() {
     let execution = world.ended(id).await;
     assert_eq!(execution.error_code.as_deref(), Some("invalid_input"), "{execution:?}");
     assert!(execution.error_message.unwrap().contains("`/topic` is missing"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_is_not_handed_to_a_child_and_what_its_agent_does_not_take_neither() {
+    let mut world = World::new().await;
+    world.workflow(chain("child", 1)).await;
+    let secret = json!({ "inputs": { "deep": [{ "key": "${{ secrets.KEY }}" }] } });
+    let workflow = parent_of(&mut world, "child", secret).await;
+    let config = json!({ "workflow": "child" });
+    let capabilities = json!({ "words": [], "input": { "type": "object", "required": ["topic"] } });
+    world.agent("picky", |agent| Agent { kind: AgentType::Workflow, config, capabilities, ..agent }).await;
+    let picky = json!({ "name": "picky", "steps": [{ "key": "a", "type": "agent", "agent": "picky" }] });
+    let picky = world.workflow(picky).await;
+    let engine = world.engine(ScriptedRunner::new()).await;
+
+    for (workflow, code) in [(workflow, "secret_not_allowed"), (picky, "input_invalid")] {
+        let id = world.start(&engine.handle(), workflow, json!({})).await;
+        let execution = world.ended(id).await;
+        assert_eq!(execution.error_code.as_deref(), Some(code), "{execution:?}");
+    }
+    let all = world.store.queries().executions();
+    let page = all.list(&ExecutionFilter::default(), turbocat_domain::port::PageRequest::default()).await.unwrap();
+    assert_eq!(page.items.len(), 2, "no child was made");
 }
 
 #[tokio::test(start_paused = true)]

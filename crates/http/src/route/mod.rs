@@ -1,6 +1,7 @@
 //! The routes, one file a resource.
 
 pub(crate) mod agent;
+pub(crate) mod agent_type;
 pub(crate) mod audit_log;
 pub(crate) mod bulk;
 pub(crate) mod document;

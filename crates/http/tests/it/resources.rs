@@ -302,3 +302,18 @@ async fn a_secret_goes_in_and_never_comes_out() {
     assert_eq!(world.send(delete()).await.status.as_u16(), 204);
     world.send(delete()).await.problem(404, "not_found");
 }
+
+#[tokio::test]
+async fn the_types_of_agents_are_listed_with_the_form_of_their_configs() {
+    let world = World::new().await;
+    let key = world.key(&world.owner, &["agents:read"]).await;
+
+    let types = world.get(&key, "/api/v1/agent-types").await.expect(200);
+
+    let items = types["items"].as_array().unwrap();
+    let names: Vec<&Value> = items.iter().map(|one| &one["type"]).collect();
+    assert_eq!(names, [&json!("code"), &json!("api"), &json!("llm"), &json!("data"), &json!("workflow")]);
+    assert_eq!(items[1]["config_schema"]["required"], json!(["url"]));
+    let other = world.key(&world.owner, &["executions:read"]).await;
+    world.get(&other, "/api/v1/agent-types").await.problem(403, "forbidden");
+}

@@ -45,6 +45,9 @@ pub(crate) fn get_settings() -> Statement {
     statement!("get_settings")
 }
 
+/// Runs a query of a user. It has a connection of its own and is not run by way of a [`Statement`].
+pub(crate) const RUN_TABULAR_QUERY: &str = include_str!("run_tabular_query.sql");
+
 pub(crate) fn notify_wake() -> Statement {
     statement!("notify_wake")
 }
@@ -223,6 +226,7 @@ mod tests {
             ("release_unknown_executions", release_unknown_executions(id, ids)),
             ("renew_worker", renew_worker(id, 1)),
             ("request_cancel", request_cancel(id)),
+            ("run_tabular_query", prepare(RUN_TABULAR_QUERY, vec!["".into(), "{}".into(), 1.into(), 1_i64.into()])),
             ("take_mail", take_mail(id)),
         ]);
         statements.extend(statements_of_access());

@@ -54,6 +54,16 @@ impl Fixture {
         sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&self.admin).await.expect(sql);
     }
 
+    /// The address of the database.
+    pub(crate) fn url(&self) -> &str {
+        self.database.url()
+    }
+
+    /// Reads a text behind the store's back.
+    pub(crate) async fn text(&self, sql: &str) -> String {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&self.admin).await.expect(sql)
+    }
+
     /// Reads a number behind the store's back.
     pub(crate) async fn number(&self, sql: &str) -> i64 {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(&self.admin).await.expect(sql)

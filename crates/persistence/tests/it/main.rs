@@ -16,3 +16,4 @@ mod fixture;
 mod race;
 mod schedules;
 mod session;
+mod tabular;

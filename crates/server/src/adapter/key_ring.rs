@@ -76,6 +76,18 @@ impl KeyRing {
         }
     }
 
+    /// How many keys there are; none is made.
+    ///
+    /// # Errors
+    ///
+    /// [`CipherError::Keys`] if they cannot be used.
+    pub(crate) fn count(&self) -> Result<usize, CipherError> {
+        match &self.source {
+            KeySource::File(path) if !path.exists() => Ok(0),
+            KeySource::File(_) | KeySource::Given(_) => Ok(self.keys()?.len()),
+        }
+    }
+
     fn now(&self) -> Result<Key, CipherError> {
         self.keys()?.into_iter().next().ok_or_else(|| CipherError::Keys("there is no key for secrets".to_owned()))
     }
@@ -249,6 +261,8 @@ mod tests {
     #[test]
     fn the_file_is_made_once_for_its_owner_alone_and_a_rotation_keeps_the_keys_before() {
         let folder = Folder::new("rotate");
+        assert_eq!(folder.ring().count().unwrap(), 0, "a look makes no key");
+        assert!(!folder.0.exists());
         let rings: Vec<_> = (0..8).map(|_| folder.ring()).collect();
         let ids: Vec<_> = std::thread::scope(|scope| {
             let asked: Vec<_> = rings.iter().map(|ring| scope.spawn(|| ring.current().unwrap())).collect();
@@ -262,6 +276,7 @@ mod tests {
         let old = first.seal("b", "the-value").unwrap();
         let id = second.rotate().unwrap();
         assert_ne!(id, old.key_id);
+        assert_eq!(first.count().unwrap(), 2);
         assert_eq!(first.current().unwrap(), id, "another process sees it");
         assert_eq!(first.open("b", &old).unwrap(), "the-value");
         assert_eq!(first.seal("b", "the-value").unwrap().key_id, id);

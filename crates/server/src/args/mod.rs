@@ -1,6 +1,7 @@
 //! The command line, as types.
 
 mod access;
+mod agents;
 mod audit;
 mod executions;
 mod run;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use self::{
     access::{KeyCreateArgs, KeysCommand, UserCreateArgs, UsersCommand},
+    agents::AgentsCommand,
     audit::AuditCommand,
     executions::{ExecutionsCommand, ListArgs, LogsArgs},
     run::RunArgs,
@@ -94,6 +96,9 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Publish agents and workflows; what is unchanged stays as it is
     Apply(ApplyArgs),
+    /// List the types of agents, or print the JSON Schema of the config of one
+    #[command(subcommand)]
+    Agents(AgentsCommand),
     /// Look at executions, or cancel one
     #[command(subcommand, visible_alias = "exec")]
     Executions(ExecutionsCommand),
@@ -310,7 +315,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 40);
+        assert_eq!(shown, 43);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use turbocat_persistence::{ConnectOptions, PgStore, Settings};
 use turbocat_postgres::Installation;
 
 use crate::{
+    adapter::{KeyRing, KeySource},
     advice,
     args::{DEFAULT_LISTEN, GlobalArgs},
     config,
@@ -81,6 +82,7 @@ pub(super) fn run(global: &GlobalArgs) -> anyhow::Result<ExitCode> {
     findings.push(python());
     findings.push(language_model());
     findings.extend(servers_of_tools());
+    findings.push(secret_keys(global));
     findings.push(address());
     for finding in &findings {
         print(finding, global.json);
@@ -201,7 +203,15 @@ fn settings_findings(settings: &Settings, opened: &OpenDatabase) -> Vec<Finding>
         let advice = format!("set {}: this database can lose what it has acknowledged", wanted.join(", "));
         Finding::broken("durability", found, advice)
     };
-    vec![database, durability]
+    let queries = if settings.tabular_sql {
+        Finding::ok("sql agents", "queries run as the role turbocat_sql, which has no rights")
+    } else {
+        let advice = "as a superuser of the database run `CREATE ROLE turbocat_sql NOLOGIN; GRANT turbocat_sql TO` the \
+                      user of Turbocat, which must own the database, or have it do it itself; then `turbocat migrate up`. \
+                      The role must have no rights and be a member of nothing";
+        Finding::warning("sql agents", "data agents with `sql` cannot run: the role turbocat_sql is not set up", advice)
+    };
+    vec![database, durability, queries]
 }
 
 /// The layers that confine code, measured in a child process.
@@ -277,6 +287,24 @@ fn servers_of_tools() -> Vec<Finding> {
     };
     // A declaration that is none is told by what was looked at before.
     asked.unwrap_or_default().into_iter().map(finding).collect()
+}
+
+/// The keys of the secrets of users, and where they come from.
+fn secret_keys(global: &GlobalArgs) -> Finding {
+    const WHAT: &str = "secrets";
+    let found = config::secret_keys(global).and_then(|source| {
+        let place = match &source {
+            KeySource::Given(_) => "TURBOCAT_SECRETS_KEY".to_owned(),
+            KeySource::File(path) => path.display().to_string(),
+        };
+        Ok((KeyRing::new(source).count()?, place))
+    });
+    match found {
+        Ok((0, place)) => Finding::ok(WHAT, format!("no key yet: the first secret makes one, in {place}")),
+        Ok((1, place)) => Finding::ok(WHAT, format!("one key, from {place}")),
+        Ok((count, place)) => Finding::ok(WHAT, format!("{count} keys, from {place}; the first one seals")),
+        Err(error) => Finding::failed(WHAT, &error, "correct it: secrets can neither be set nor used"),
+    }
 }
 
 /// Where `turbocat up` would listen.

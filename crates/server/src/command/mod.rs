@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 mod access;
+mod agents;
 mod apply;
 mod asked;
 mod audit;
@@ -47,6 +48,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let files = apply::read(&args)?;
             on(open()?, async |url| apply::run(url, &global, &files).await)
         }
+        Command::Agents(command) => Ok(agents::run(&command, global.json)),
         Command::Executions(command) => on(open_existing()?, async |url| executions::run(url, &global, command).await),
         Command::Events(command) => on(open_existing()?, async |url| waiting::events(url, &global, command).await),
         Command::Approvals(command) => {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use turbocat_domain::{
     agent::{Agent, AgentType},
     execution_log::LogLevel,
+    expression::looks_like_secret,
     limits,
     port::{AgentCall, PartKind, StepPart, WorkflowCall},
     step_run::StepError,
@@ -106,6 +107,9 @@ impl<'a> Caller<'a> {
             let names: Vec<&str> = self.tools.iter().map(|ready| ready.name.as_str()).collect();
             return Some(format!("there is no tool `{}`; there are: {}", wanted.name, names.join(", ")));
         };
+        if looks_like_secret(&wanted.input) {
+            return Some("the tool was not called: an input cannot refer to a secret".to_owned());
+        }
         let problems = self.around.schemas.validate(&ready.input, &wanted.input).err()?;
         let all: Vec<String> = problems.iter().map(|one| format!("`{}` {}", one.pointer, one.message)).collect();
         Some(format!("the tool was not called, because its input does not fit its schema: {}", all.join("; ")))

@@ -128,6 +128,22 @@ fn data_cannot_pretend_to_be_a_secret() {
 }
 
 #[test]
+fn who_resolves_secrets_may_be_handed_one_whole_and_no_other_way() {
+    let given = json!({"token": {"$secret": "API_KEY"}, "forged": {"$secret": "API_KEY", "more": 1}});
+    let with_secrets = |mapping: &str| {
+        Mapping::parse(&json!(mapping))
+            .unwrap()
+            .evaluate_with_secrets(&Input(given.clone()))
+            .map_err(|error| error.code)
+    };
+
+    assert_eq!(with_secrets("${{ input.token }}"), Ok(json!({"$secret": "API_KEY"})));
+    for refused in ["Bearer ${{ input.token }}", "${{ input }}", "${{ [input.token] }}", "${{ input.forged }}"] {
+        assert_eq!(with_secrets(refused), Err("secret_not_allowed"), "{refused}");
+    }
+}
+
+#[test]
 fn the_leaves_share_one_bound() {
     let leaves: Vec<Value> = (0..10).map(|_| json!("${{ input.text }}")).collect();
     let input = json!({"text": "x".repeat(1 << 20)});
