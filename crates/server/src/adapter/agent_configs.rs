@@ -68,8 +68,7 @@ mod tests {
     /// Configs, and whether they are right: what publishing says of their form, the published schema says, too.
     fn corpus() -> Vec<(AgentType, Value, bool)> {
         let url = "https://example.com";
-        let (code, api, llm, data) = (AgentType::Code, AgentType::Api, AgentType::Llm, AgentType::Data);
-        let column = |kind: &str| json!({ "sql": "SELECT a FROM t", "tables": { "t": { "rows": [], "columns": { "a": kind } } } });
+        let (code, api) = (AgentType::Code, AgentType::Api);
         vec![
             (code, json!({ "language": "python", "source": "def main(a, b): pass", "secrets": ["A"] }), true),
             (code, json!({ "language": "python", "source": "x", "secrets": null }), true),
@@ -115,6 +114,14 @@ mod tests {
             (api, json!({ "url": url, "redirects": 11 }), false),
             (api, json!({ "url": url, "response_schema": true }), false),
             (api, json!({ "url": url, "tiemout_ms": 1 }), false),
+        ]
+    }
+
+    /// The same of agents that work on data or talk with a model.
+    fn corpus_of_data_and_models() -> Vec<(AgentType, Value, bool)> {
+        let (url, llm, data) = ("https://example.com", AgentType::Llm, AgentType::Data);
+        let column = |kind: &str| json!({ "sql": "SELECT a FROM t", "tables": { "t": { "rows": [], "columns": { "a": kind } } } });
+        vec![
             (data, json!({ "program": ".a", "collect": true }), true),
             (data, json!({ "program": ".a", "collect": "yes" }), false),
             (data, json!({ "program": "" }), false),
@@ -166,7 +173,7 @@ mod tests {
     #[test]
     fn the_published_schemas_and_the_check_at_publishing_agree() {
         let schemas = JsonSchemas::default();
-        for (kind, config, is_right) in corpus() {
+        for (kind, config, is_right) in corpus().into_iter().chain(corpus_of_data_and_models()) {
             let (form, checked) =
                 (schemas.validate(&schema(kind), &config), turbocat_agents::validate_config(kind, &config));
             assert_eq!(form.is_ok(), is_right, "the schema of {kind}: {config}: {form:?}");
