@@ -119,7 +119,7 @@ impl Access {
         Ok(self.use_cases.ports.queries.sessions().list(actor.id, page).await?)
     }
 
-    async fn take_login(&self, email: &str, origin: &Origin, now: DateTime<Utc>) -> Result<()> {
+    pub(super) async fn take_login(&self, email: &str, origin: &Origin, now: DateTime<Utc>) -> Result<()> {
         let address = origin.ip_address.map(|address| address.to_string()).unwrap_or_default();
         if let Some(retry_after_ms) = self.memory.rates.is_refused(&format!("address:{address}"), now) {
             return Err(Error::RateLimited { limit: limits::WRONG_CREDENTIALS_PER_MINUTE, retry_after_ms });
@@ -169,7 +169,7 @@ impl Access {
     }
 
     /// One row for each failed login, whether there is such an account or not.
-    async fn note_failure(&self, user: Option<UserId>, origin: &Origin, now: DateTime<Utc>) -> Result<()> {
+    pub(super) async fn note_failure(&self, user: Option<UserId>, origin: &Origin, now: DateTime<Utc>) -> Result<()> {
         let use_cases = self.use_cases.on_behalf_of(origin);
         let mut uow = use_cases.ports.store.begin().await?;
         let entry = Audited {

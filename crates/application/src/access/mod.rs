@@ -13,6 +13,7 @@ mod caller;
 mod keys;
 mod known;
 mod login;
+mod own_password;
 mod rate;
 mod token;
 

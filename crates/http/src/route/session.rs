@@ -28,6 +28,7 @@ pub(crate) fn routes(api: Api) -> Api {
         .route(Needs::Account, routes!(log_out))
         .route(Needs::Permission(Permission::AccountWrite), routes!(end_session))
         .route(Needs::Account, routes!(me))
+        .route(Needs::Account, routes!(change_password))
 }
 
 /// Who logs in.
@@ -146,4 +147,31 @@ async fn me(extract::State(state): extract::State<State>, who: Who) -> Result<ax
     let user = state.access.own_account(who.actor()).await?;
     let permissions = who.actor().permissions.iter().map(|permission| permission.to_string()).collect();
     Ok(axum::Json(MeView { user: user.into(), permissions }))
+}
+
+/// A change of one's own password.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PasswordBody {
+    /// The password of now.
+    #[schema(max_length = 256)]
+    current: String,
+    /// The one that is to be.
+    #[schema(min_length = 8, max_length = 256)]
+    new: String,
+}
+
+/// Changes one's own password, and ends all one's sessions: log in again. Keys stay.
+#[utoipa::path(
+    post, path = "/api/v1/me/password", tag = "sessions", operation_id = "change_password",
+    request_body = PasswordBody, responses((status = 204, description = "Changed"))
+)]
+async fn change_password(
+    extract::State(state): extract::State<State>,
+    who: Who,
+    body: Json<PasswordBody>,
+) -> Result<StatusCode, Problem> {
+    let PasswordBody { current, new } = body.value;
+    detached(async move { state.access.change_password(&who.caller, (current, new), &who.origin).await }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

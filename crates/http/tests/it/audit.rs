@@ -33,8 +33,9 @@ async fn change(scene: &Scene, route: &Route) -> (u16, String) {
     }
     let is_login = (route.method, route.path.as_str()) == ("POST", "/api/v1/sessions");
     let is_of_session = !is_login && route.path.starts_with("/api/v1/sessions");
-    let is_of_owner = ["/api/v1/approvals/{id}/decide", "/api/v1/executions", "/api/v1/executions/bulk"]
-        .contains(&route.path.as_str());
+    let is_of_owner =
+        ["/api/v1/approvals/{id}/decide", "/api/v1/executions", "/api/v1/executions/bulk", "/api/v1/me/password"]
+            .contains(&route.path.as_str());
     let credential = match (is_of_session, is_of_owner) {
         (true, _) => scene.session_of_owner().await,
         (_, true) => world.key(&world.owner, &["*"]).await,

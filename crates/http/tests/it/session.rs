@@ -112,3 +112,30 @@ async fn what_is_wrong_with_a_login_is_not_told() {
     let from = "198.51.100.7:80";
     world.send(Ask { method: "POST", path: SESSIONS, body: Some(body), from, ..Ask::default() }).await.expect(201);
 }
+
+#[tokio::test]
+async fn who_knows_the_password_changes_it_and_all_sessions_end() {
+    let world = World::new().await;
+    let sign_in = async |password: &str| log_in(&world, "owner@example.com", password, true).await;
+    let token = sign_in(PASSWORD).await.expect(201)["token"].as_str().unwrap().to_owned();
+    let key = world.key(&world.owner, &["executions:read"]).await;
+    let change = async |current: &str, new: &str| {
+        world.post(&token, "/api/v1/me/password", json!({ "current": current, "new": new })).await
+    };
+    let problem = change("wrong", "short").await.problem(422, "invalid");
+    let pointers: Vec<_> = problem["errors"].as_array().unwrap().iter().map(|error| &error["pointer"]).collect();
+    assert_eq!(pointers, ["/new", "/current"]);
+    change("wrong", "a new correct horse").await.problem(422, "invalid");
+    sign_in(PASSWORD).await.expect(201);
+    world.store.clock().advance_ms(60_000);
+
+    change(PASSWORD, "a new correct horse").await.expect(204);
+    world.get(&token, "/api/v1/me").await.problem(401, "unauthenticated");
+    sign_in(PASSWORD).await.problem(401, "unauthenticated");
+    sign_in("a new correct horse").await.expect(201);
+    world.get(&key, "/api/v1/executions").await.expect(200);
+    let service = world.account("bot@example.com", turbocat_domain::user::UserRole::Agent).await;
+    let key = world.key(&service, &["*"]).await;
+    let body = json!({ "current": "", "new": "a new correct horse" });
+    world.post(&key, "/api/v1/me/password", body).await.problem(422, "invalid");
+}
