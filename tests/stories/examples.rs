@@ -68,8 +68,8 @@ async fn the_table_is_added_up_and_what_is_no_good_is_told() {
 
 #[tokio::test]
 async fn two_tables_are_joined_in_sql_and_what_is_wrong_with_a_query_is_told() {
-    let (turbocat, folder) = (Turbocat::with_database().await, Folder::new("sql"));
     const EXAMPLE: &str = "examples/sales-by-customer.yaml";
+    let (turbocat, folder) = (Turbocat::with_database().await, Folder::new("sql"));
     let customers = "id;name\n1;Ann\n2;\"Ben; the second\"\n3;Cleo\n";
     let orders = "customer,total\n1,10.50\n2,99\n1,2\n7,5\n";
 
