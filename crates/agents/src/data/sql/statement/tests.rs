@@ -1,3 +1,5 @@
+//! Queries, honest and hostile.
+
 use super::*;
 
 fn refusal(query: &str) -> String {
