@@ -80,4 +80,6 @@ stories! {
     a_wait_that_is_forgotten_is_found: WaitForgotten,
     a_parent_that_is_not_woken_is_found: ParentNotWoken,
     children_that_are_left_are_found: ChildrenLeft,
+    parts_that_are_forgotten_are_found: PartsForgotten,
+    a_part_of_a_dead_worker_is_found: PartsUnfenced,
 }

@@ -12,8 +12,8 @@ use turbocat_domain::{
     permission::Permission,
     plan::{Plan, StepBinding},
     port::{
-        CancelOutcome, ExecutionAcceptor, ExecutionFilter, LogFilter, NewExecution, Page, PageRequest, RepositoryError,
-        SchemaProblem,
+        CancelOutcome, ExecutionAcceptor, ExecutionFilter, LogFilter, NewExecution, Page, PageRequest, PartRecord,
+        RepositoryError, SchemaProblem,
     },
     problem::Problem,
     step_run::StepRecord,
@@ -250,6 +250,16 @@ impl UseCases {
     /// [`Error::Storage`]. Whether who asks may see the execution was asked before.
     pub async fn step_news(&self, id: ExecutionId, (from_seq, limit): (u32, u16)) -> Result<Vec<StepRecord>> {
         Ok(self.ports.queries.executions().step_news(id, from_seq, limit).await?)
+    }
+
+    /// A page of what the steps of an execution did on their way: turns of models, calls of tools.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] if there is none, or it belongs to somebody else.
+    pub async fn execution_parts(&self, actor: Actor, id: ExecutionId, page: PageRequest) -> Result<Page<PartRecord>> {
+        self.execution(actor, id).await?;
+        Ok(self.ports.queries.executions().part_records(id, page).await?)
     }
 
     /// A page of the log of an execution, oldest first.

@@ -1,7 +1,7 @@
 //! What the agents of the chaos do: as their inputs say, each telling the ledger before it acts.
 //!
 //! ```json
-//! { "do": "flaky", "times": 1, "value": 7, "effect": true, "after": ["s1", "s3[0].s4"] }
+//! { "do": "flaky", "times": 1, "value": 7, "effect": true, "turns": 3, "after": ["s1", "s3[0].s4"] }
 //! ```
 //!
 //! What an attempt comes to is decided by its inputs and its number alone, so that one that is made again comes to the
@@ -10,10 +10,10 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use serde_json::Value;
+use serde_json::{Value, json};
 use turbocat_domain::{
     id::ExecutionId,
-    port::{AgentCall, AgentRunner, LogSink, Queries},
+    port::{AgentCall, AgentRunner, LogSink, PartKind, Queries, StepPart},
     step_run::{StepError, StepOutcome, StepRecord},
 };
 use uuid::Uuid;
@@ -22,6 +22,9 @@ use crate::evidence::Entry;
 
 /// How long an agent waits for the journal, which faults may keep from answering.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a turn takes: faults come in between.
+const TURN: Duration = Duration::from_millis(20);
 
 /// Where a worker tells what it does, outside of the database.
 #[async_trait]
@@ -83,6 +86,35 @@ impl ChaosRunner {
         Ok(())
     }
 
+    /// Does one thing after the other that nobody wants to be done twice, and records each.
+    async fn take_turns(&self, call: &AgentCall) -> Result<(), StepError> {
+        let turns = call.inputs.get("turns").and_then(Value::as_u64).unwrap_or_default();
+        if turns == 0 {
+            return Ok(());
+        }
+        let worker = self.ledger.worker();
+        let recorded = call.host.recorded().await?;
+        for turn in 1..=turns {
+            let key = format!("turn.{turn}");
+            if recorded.iter().any(|part| part.key == key) {
+                continue;
+            }
+            let entry = |is_recorded| Entry::Part {
+                worker,
+                execution: call.execution_id.as_uuid(),
+                path: call.path.clone(),
+                key: key.clone(),
+                is_recorded,
+            };
+            self.tell(entry(false)).await?;
+            tokio::time::sleep(TURN).await;
+            let part = StepPart { key: key.clone(), kind: PartKind::Turn, data: json!({ "attempt": call.attempt }) };
+            call.host.record(part).await?;
+            self.tell(entry(true)).await?;
+        }
+        Ok(())
+    }
+
     /// Which of the paths that must be durable are not; `None` if the journal does not answer.
     async fn missing(&self, execution: ExecutionId, after: Vec<String>) -> Option<Vec<String>> {
         if after.is_empty() {
@@ -107,6 +139,7 @@ impl AgentRunner for ChaosRunner {
             let key = call.idempotency_key();
             self.tell(Entry::Effect { worker, key, execution, path, attempt }).await?;
         }
+        self.take_turns(&call).await?;
         match decide(&call.inputs, call.attempt) {
             Decision::Answer(value) => Ok(value),
             Decision::Slow(ms, value) => {
@@ -131,7 +164,6 @@ fn has_ended(records: &[StepRecord], path: &str) -> bool {
 mod tests {
     use std::sync::Mutex;
 
-    use serde_json::json;
     use turbocat_domain::{
         agent::AgentType,
         port::{IdGenerator, MockLogSink},
@@ -189,6 +221,20 @@ mod tests {
         };
         assert_eq!(missing.as_deref(), Some(&["s0".to_owned()][..]));
         assert_eq!((key.as_str(), *attempt), (format!("{execution}/s1").as_str(), 2));
+    }
+
+    #[tokio::test]
+    async fn turns_are_told_before_they_are_taken_and_again_when_they_are_durable() {
+        let (_, entries) = run(json!({ "do": "echo", "turns": 2 }), 1).await;
+
+        let told: Vec<_> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Part { key, is_recorded, .. } => Some((key.as_str(), *is_recorded)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(told, [("turn.1", false), ("turn.1", true), ("turn.2", false), ("turn.2", true)]);
     }
 
     #[test]

@@ -69,6 +69,19 @@ pub(crate) enum Entry {
         /// The attempt.
         attempt: u16,
     },
+    /// A step does something on its way that costs, or has recorded that it did.
+    Part {
+        /// The life of the worker.
+        worker: Uuid,
+        /// The execution.
+        execution: Uuid,
+        /// The path of the step.
+        path: String,
+        /// The key of the part.
+        key: String,
+        /// Whether it is durable, or about to be done.
+        is_recorded: bool,
+    },
     /// A commit was sent for a life that the database already calls dead.
     StaleCommit {
         /// The life of the worker.

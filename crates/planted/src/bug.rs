@@ -39,6 +39,10 @@ pub enum Bug {
     ParentNotWoken,
     /// Children for whose answers nobody waits are not cancelled.
     ChildrenLeft,
+    /// What a step did before is not read when it is run again.
+    PartsForgotten,
+    /// A worker that is marked dead may record parts, and for executions that it does not own.
+    PartsUnfenced,
 }
 
 /// A text that names no bug.
@@ -47,7 +51,7 @@ pub struct UnknownBug(pub String);
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::NoFence,
         Self::TakeoverWithoutDeath,
         Self::TakeoverForgets,
@@ -66,6 +70,8 @@ impl Bug {
         Self::WaitForgotten,
         Self::ParentNotWoken,
         Self::ChildrenLeft,
+        Self::PartsForgotten,
+        Self::PartsUnfenced,
     ];
 
     /// Its name, in snake case.
@@ -90,6 +96,8 @@ impl Bug {
             Self::WaitForgotten => "wait_forgotten",
             Self::ParentNotWoken => "parent_not_woken",
             Self::ChildrenLeft => "children_left",
+            Self::PartsForgotten => "parts_forgotten",
+            Self::PartsUnfenced => "parts_unfenced",
         }
     }
 
@@ -97,7 +105,9 @@ impl Bug {
     #[must_use]
     pub const fn faults(self) -> &'static [&'static str] {
         match self {
-            Self::NoFence | Self::TakeoverWithoutDeath | Self::TakeoverForgets => &["kill_worker", "kill_acceptor"],
+            Self::NoFence | Self::TakeoverWithoutDeath | Self::TakeoverForgets | Self::PartsUnfenced => {
+                &["kill_worker", "kill_acceptor"]
+            }
             Self::UnknownKept | Self::ResentAsNew | Self::CountedAgain => &["reply_lost"],
             Self::DoubtIsSuccess | Self::AcceptedInDoubt => &["commit_lost"],
             Self::ClaimsOwned
@@ -109,7 +119,8 @@ impl Bug {
             | Self::MailLost
             | Self::WaitForgotten
             | Self::ParentNotWoken
-            | Self::ChildrenLeft => &[],
+            | Self::ChildrenLeft
+            | Self::PartsForgotten => &[],
         }
     }
 
@@ -117,7 +128,8 @@ impl Bug {
     #[must_use]
     pub const fn finding(self) -> &'static str {
         match self {
-            Self::NoFence => "stale_commits",
+            Self::NoFence | Self::PartsUnfenced => "stale_commits",
+            Self::PartsForgotten => "parts_repeated",
             Self::TakeoverForgets
             | Self::UnknownKept
             | Self::MailLost

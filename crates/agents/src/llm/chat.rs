@@ -96,6 +96,9 @@ pub(super) struct Turn {
     /// The answer in the provider's form, if it wants it back as it was.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub(super) native: Value,
+    /// How long it took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) duration_ms: Option<u64>,
     /// The place in the script, if the turn was played.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) at: Option<usize>,
@@ -112,6 +115,7 @@ impl Turn {
             usage: Usage::default(),
             finish_reason: Value::Null,
             native: Value::Null,
+            duration_ms: None,
             at: None,
         }
     }

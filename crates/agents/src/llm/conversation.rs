@@ -7,6 +7,8 @@
 //!    where it was.
 //! 3. It ends: after `max_turns` turns, after so many calls, or when it goes round in circles.
 
+use std::time::Instant;
+
 use futures_util::{StreamExt, TryStreamExt, future::BoxFuture, stream};
 use serde_json::{Map, Value, json};
 use turbocat_domain::{
@@ -87,7 +89,9 @@ impl<'a> Conversation<'a> {
         let data = if let Some(data) = parts.get(&key) {
             data.clone()
         } else {
+            let began = Instant::now();
             let turn = self.ask(&key).await?;
+            let turn = Turn { duration_ms: Some(elapsed_ms(began)), ..turn };
             self.tell(number, &turn);
             let data = serde_json::to_value(&turn).map_err(|error| unreadable(&error))?;
             let data = self.around.redactor.outcome(Ok(data))?;
@@ -237,6 +241,11 @@ fn repair(wrong: &str) -> String {
 
 fn unreadable(error: &serde_json::Error) -> StepError {
     StepError::permanent("parts_unreadable", format!("a turn that was recorded cannot be read: {error}"))
+}
+
+/// How long something took, in milliseconds.
+pub(super) fn elapsed_ms(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// JSON as models like to give it: in a fence.

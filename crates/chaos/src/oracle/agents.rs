@@ -49,6 +49,8 @@ pub(crate) fn judge_entries(
                     format!("{key}: no workflow has an effect with this key")
                 });
             }
+            // Another rule is about it.
+            Entry::Part { .. } => {}
             Entry::StaleCommit { worker, is_accepted } => {
                 tally.test(STALE, !is_accepted, || format!("{worker}: a commit of this dead worker was taken"));
             }

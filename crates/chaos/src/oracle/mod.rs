@@ -13,6 +13,7 @@ pub(crate) mod case;
 mod family;
 mod journal;
 mod metrics;
+mod parts;
 mod promises;
 pub(crate) mod snapshot;
 pub(crate) mod tally;
@@ -37,7 +38,7 @@ use crate::{
 };
 
 /// All rules.
-pub(crate) const RULES: [&str; 25] = [
+pub(crate) const RULES: [&str; 26] = [
     promises::LOST,
     promises::ENDED,
     promises::CANCELS,
@@ -61,6 +62,7 @@ pub(crate) const RULES: [&str; 25] = [
     agents::REPEATS,
     agents::TOLD,
     agents::STALE,
+    parts::REPEATED,
     family::CHILDREN,
     family::ORPHANS,
 ];
@@ -86,6 +88,7 @@ pub(crate) fn check(program: &Program, evidence: &Evidence, snapshot: &Snapshot)
     promises::judge_times(evidence, &mut tally);
     journal::judge_results(snapshot, &mut tally);
     agents::judge_entries(evidence, snapshot, &forecasts, &mut tally);
+    parts::judge_parts(evidence, snapshot, &mut tally);
     family::judge_family(snapshot, &forecasts, &mut tally);
     metrics::judge_metrics(snapshot, &mut tally);
     promises::with_times(tally.findings(), evidence)

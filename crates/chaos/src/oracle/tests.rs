@@ -246,6 +246,28 @@ fn agents_are_started_after_commits_and_again_only_if_a_worker_died() {
 }
 
 #[test]
+fn what_was_recorded_is_done_again_by_nobody_alive() {
+    let again = |world: &World| {
+        let is_done = |entry: &&Entry| matches!(entry, Entry::Part { is_recorded: false, .. });
+        world.evidence.entries.iter().find(is_done).unwrap().clone()
+    };
+    breaks("parts_repeated", |world| world.evidence.entries.push(again(world)));
+    let mut world = World::new(1);
+    let mut stale = again(&world);
+    if let Entry::Part { worker, .. } = &mut stale {
+        *worker = Uuid::from_u128(0xd);
+    }
+    world.snapshot.workers.insert(Uuid::from_u128(0xd), true);
+    world.evidence.entries.push(stale);
+    let findings = world.check();
+
+    let rule = findings.get("parts_repeated").unwrap();
+    assert!(rule.broken == 0 && rule.tried > 1, "{rule:?}");
+    assert!(findings.counts["parts"] > 0);
+    assert_eq!(findings.counts["parts_repeated_in_flight"], 1);
+}
+
+#[test]
 fn an_attempt_that_was_lost_with_its_worker_excuses_a_second_effect() {
     let mut world = World::new(1);
     let (start, effect) = (world.start(), world.effect());
@@ -253,7 +275,7 @@ fn an_attempt_that_was_lost_with_its_worker_excuses_a_second_effect() {
         Entry::Start { execution, path, attempt, .. } | Entry::Effect { execution, path, attempt, .. } => {
             (*execution, path.clone(), *attempt)
         }
-        Entry::StaleCommit { .. } => unreachable!(),
+        Entry::Part { .. } | Entry::StaleCommit { .. } => unreachable!(),
     };
     let (execution, path, number) = attempt(&effect);
     world.snapshot.workers.insert(WORKER, true);

@@ -10,6 +10,9 @@ use super::shape::{
 /// How many paths at most an agent looks for in the journal before it starts.
 const AFTER_MAX: usize = 6;
 
+/// How many turns an agent takes that takes some.
+const TURNS: u64 = 3;
+
 /// The agents: all act alike, but few run at once of one of them.
 pub(crate) const AGENTS: [(&str, u64); 2] = [("chaos-wide", 1_000), ("chaos-narrow", 3)];
 
@@ -173,6 +176,10 @@ fn inputs(agent: &Agent, after: &[String]) -> Value {
         inputs.extend(number.map(|(key, number)| (key.to_owned(), json!(number))));
         if agent.is_effect {
             inputs.insert("effect".to_owned(), json!(true));
+        }
+        // Those that are made again take turns on their way, and those that take a while.
+        if agent.is_effect && matches!(agent.act, Act::Slow(_) | Act::Flaky(_) | Act::Crash(_)) {
+            inputs.insert("turns".to_owned(), json!(TURNS));
         }
     }
     inputs

@@ -1,4 +1,4 @@
-//! The stale committer: sends real batches in the name of workers that are dead.
+//! The stale committer: sends real batches, and parts of steps, in the name of workers that are dead.
 //!
 //! What it sends says something else than what happened, so that a batch that is taken shows in the database too.
 //! Half of the batches are about executions that run now, and belong to others.
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use turbocat_domain::{
     id::{ExecutionId, WorkerId},
-    port::{CommitOutcome, JournalBatch},
+    port::{CommitOutcome, JournalBatch, PartKind, StepPart, StepPlace},
     step_run::StepOutcome,
 };
 use uuid::Uuid;
@@ -23,6 +23,10 @@ pub(super) async fn commit_now_and_then(setup: Setup, tap: Arc<Tap>) {
     loop {
         tokio::time::sleep(dice.ms(300, 1_500)).await;
         let Ok((dead, running)) = look(tap.asker()).await else { continue };
+        if let (true, Some(dead), Some(running)) = (dice.percent(30), dice.pick(&dead), dice.pick(&running)) {
+            record(&tap, WorkerId::from_uuid(*dead), ExecutionId::from_uuid(*running)).await;
+            continue;
+        }
         let remembered = tap.remembered();
         let (Some(dead), Some(batch)) = (dice.pick(&dead), dice.pick(&remembered)) else { continue };
         let onto = if dice.percent(50) { dice.pick(&running) } else { None };
@@ -33,6 +37,15 @@ pub(super) async fn commit_now_and_then(setup: Setup, tap: Arc<Tap>) {
             // Of one whose answer was lost nothing is known: it is not counted.
             Err(error) => tracing::debug!(%error, "the outcome of a stale commit is not known"),
         }
+    }
+}
+
+/// Sends a part of an execution that runs, and belongs to another.
+async fn record(tap: &Tap, dead: WorkerId, execution_id: ExecutionId) {
+    let step = StepPlace { execution_id, path: "stale".to_owned() };
+    let part = StepPart { key: "turn.1".to_owned(), kind: PartKind::Turn, data: json!({ "stale": true }) };
+    if let Err(error) = tap.record_stale(dead, &step, &part).await {
+        tracing::debug!(%error, "the outcome of a stale part is not known");
     }
 }
 

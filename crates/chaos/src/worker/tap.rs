@@ -17,7 +17,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 use tokio::sync::watch;
 use turbocat_domain::{
     id::WorkerId,
-    port::{CommitOutcome, Journal, JournalBatch, Result},
+    port::{CommitOutcome, Journal, JournalBatch, PartJournal, PartOutcome, Result, StepPart, StepPlace},
 };
 use turbocat_persistence::PgStore;
 
@@ -73,6 +73,17 @@ impl Tap {
             tracing::error!("a stale commit could not be told: {error:#}");
         }
         Ok(outcome)
+    }
+
+    /// Records a part for a worker that the database calls dead, and tells the ledger what came of it.
+    pub(super) async fn record_stale(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<()> {
+        let outcome = self.store.record_part(worker, step, part).await?;
+        let is_accepted = matches!(outcome, PartOutcome::Stands(_));
+        let entry = Entry::StaleCommit { worker: worker.as_uuid(), is_accepted };
+        if let Err(error) = self.ledger.tell(entry).await {
+            tracing::error!("a stale part could not be told: {error:#}");
+        }
+        Ok(())
     }
 
     fn remember(&self, batch: &JournalBatch) {

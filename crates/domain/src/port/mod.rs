@@ -30,7 +30,7 @@ pub use journal::{
     CommitOutcome, CounterRepository, FinishedExecution, Journal, JournalBatch, LogWriter, ParkedExecution, WaitRecord,
 };
 pub use page::{Cursor, Page, PageRequest};
-pub use part::{PartJournal, PartKind, PartOutcome, StepPart, StepPlace};
+pub use part::{PartJournal, PartKind, PartOutcome, PartRecord, StepPart, StepPlace};
 pub use queries::{
     AgentFilter, AgentQueries, ApiKeyQueries, AuditLogFilter, AuditLogQueries, DeploymentFilter, DeploymentQueries,
     ExecutionFilter, ExecutionQueries, LogFilter, Queries, TemplateFilter, TemplateQueries, UserFilter, UserQueries,

@@ -4,6 +4,7 @@
 //! another worker, finds them and goes on behind the last.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::Result;
@@ -47,6 +48,24 @@ pub struct StepPart {
     pub kind: PartKind,
     /// What came of it.
     pub data: Value,
+}
+
+impl StepPart {
+    /// The members of a part's data that say what was done, without what was said.
+    pub const SUMMARY: [&str; 6] = ["provider", "model", "tool", "usage", "error", "duration_ms"];
+}
+
+/// A part as it stands among those of its execution, for who looks on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PartRecord {
+    /// Its place in the order in which the parts of the execution were recorded; there may be gaps.
+    pub seq: u64,
+    /// The path of the step.
+    pub path: String,
+    /// The part. Of its data there are the members of [`StepPart::SUMMARY`] alone.
+    pub part: StepPart,
+    /// When it was recorded.
+    pub recorded_at: DateTime<Utc>,
 }
 
 /// Which step of which execution.

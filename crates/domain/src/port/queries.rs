@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{ApprovalQueries, Page, PageRequest, Result, ScheduleQueries, SecretQueries, SessionQueries};
+use super::{ApprovalQueries, Page, PageRequest, PartRecord, Result, ScheduleQueries, SecretQueries, SessionQueries};
 use crate::{
     agent::{Agent, AgentStatus, AgentType},
     api_key::ApiKey,
@@ -147,6 +147,9 @@ pub trait ExecutionQueries: Send + Sync {
     /// What is new for who looks on: at most so many records that have ended, from a place in that order, and behind
     /// them at most as many of those that run now. None has its output (a completed one has null).
     async fn step_news(&self, id: ExecutionId, from_seq: u32, limit: u16) -> Result<Vec<StepRecord>>;
+    /// A page of what its steps did on their way, in the order in which it was recorded. The data of the parts are cut
+    /// to their summary. A cursor's id is the `seq` of the last part.
+    async fn part_records(&self, id: ExecutionId, page: PageRequest) -> Result<Page<PartRecord>>;
     /// A page of its log, oldest first.
     async fn logs(&self, id: ExecutionId, filter: &LogFilter, page: PageRequest) -> Result<Page<ExecutionLog>>;
 }

@@ -27,8 +27,8 @@ use crate::{
     auth::Who,
     detached::detached,
     extract::{Id, IdempotencyKey, Json, Params, replayed},
-    page::{self, PageView, refused},
-    view::{ExecutionView, LogView, StepView},
+    page::{self, PageQuery, PageView, refused},
+    view::{ExecutionView, LogView, PartView, StepView},
     words::{ExecutionStatusWord, LogLevelWord},
 };
 
@@ -46,6 +46,7 @@ pub(crate) fn routes(api: Api) -> Api {
         .large_route(start, limits::EXECUTION_INPUT_BYTES_MAX + ENVELOPE_BYTES, routes!(start_execution))
         .route(read, routes!(show_execution))
         .route(read, routes!(list_execution_steps))
+        .route(read, routes!(list_execution_parts))
         .route(read, routes!(list_execution_logs))
         .route(Needs::Permission(Permission::ExecutionsCancel), routes!(cancel_execution))
 }
@@ -262,6 +263,21 @@ async fn list_execution_steps(
 ) -> Result<Answer<Vec<StepView>>, Problem> {
     let records = state.use_cases.step_records(who.actor(), id).await?;
     Ok(Answer(records.into_iter().map(StepView::from).collect()))
+}
+
+/// What the steps of an execution did on their way, in the order in which it was recorded: turns of language models,
+/// calls of tools, and which tools there were. Who runs a step again goes on behind the last of them.
+#[utoipa::path(
+    get, path = "/api/v1/executions/{id}/parts", tag = "executions", operation_id = "list_execution_parts",
+    params(("id" = String, Path, description = "The execution"), PageQuery),
+    responses((status = 200, description = "A page of parts, in their order", body = PageView<PartView>))
+)]
+async fn list_execution_parts(
+    extract::State(state): extract::State<State>,
+    (who, Id(id)): (Who, Id<ExecutionId>),
+    Params(query): Params<PageQuery>,
+) -> Result<Answer<PageView<PartView>>, Problem> {
+    Ok(Answer(PageView::of(state.use_cases.execution_parts(who.actor(), id, query.request()?).await?)))
 }
 
 /// Which lines are read.

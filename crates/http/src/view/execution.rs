@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use turbocat_domain::{
     execution::Execution,
     execution_log::ExecutionLog,
+    port::PartRecord,
     step_run::{StepOutcome, StepRecord},
 };
 use utoipa::ToSchema;
@@ -139,6 +140,61 @@ impl From<StepRecord> for StepView {
             started_at: record.started_at,
             ended_at: record.ended_at,
             agent_id: record.agent_id.map(|id| id.to_string()),
+        }
+    }
+}
+
+/// A part of a step: a turn of a language model, a call of a tool, or which tools there were.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(crate) struct PartView {
+    /// Its place in the order of what was recorded.
+    seq: u64,
+    /// The path of the step.
+    path: String,
+    /// Its name in the step: `turn.3`, `call.3.1`.
+    key: String,
+    /// `turn`, `call` or `tools`.
+    kind: &'static str,
+    /// `done`, or `failed`: a tool failed, which the model was told.
+    state: &'static str,
+    /// Who answered the turn.
+    provider: Option<String>,
+    /// Which model did.
+    model: Option<String>,
+    /// Which tool was called.
+    tool: Option<String>,
+    /// Why it failed, for a program.
+    error_code: Option<String>,
+    /// What the turn read, as the provider counts.
+    input_tokens: Option<u64>,
+    /// What the turn wrote.
+    output_tokens: Option<u64>,
+    /// How long it took, in milliseconds.
+    duration_ms: Option<u64>,
+    /// When it was recorded.
+    recorded_at: DateTime<Utc>,
+}
+
+impl From<PartRecord> for PartView {
+    fn from(record: PartRecord) -> Self {
+        let PartRecord { seq, path, part, recorded_at } = record;
+        let text = |pointer: &str| part.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        let number = |pointer: &str| part.data.pointer(pointer).and_then(Value::as_u64);
+        let error_code = text("/error/code");
+        Self {
+            seq,
+            path,
+            kind: part.kind.as_str(),
+            state: if error_code.is_some() { "failed" } else { "done" },
+            provider: text("/provider"),
+            model: text("/model"),
+            tool: text("/tool"),
+            error_code,
+            input_tokens: number("/usage/input_tokens"),
+            output_tokens: number("/usage/output_tokens"),
+            duration_ms: number("/duration_ms"),
+            recorded_at,
+            key: part.key,
         }
     }
 }

@@ -13,7 +13,7 @@ mod workflow;
 pub(crate) use self::{
     agent::AgentView,
     audit_log::AuditLogView,
-    execution::{ExecutionView, LogView, StepView},
+    execution::{ExecutionView, LogView, PartView, StepView},
     key::{IssuedKeyView, KeyView},
     secret::SecretView,
     template::TemplateView,

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 use turbocat_domain::{
-    port::{ClaimRequest, ExecutionQueue, Journal, JournalBatch, WorkerRepository},
+    port::{
+        ClaimRequest, ExecutionQueue, Journal, JournalBatch, PartJournal, PartKind, StepPart, StepPlace,
+        WorkerRepository,
+    },
     user::UserRole,
 };
 use turbocat_testkit::builder::{a_completion, a_worker};
@@ -121,6 +124,39 @@ async fn an_execution_is_started_listed_shown_and_cancelled() {
     assert_eq!(world.get(&key, &path).await.expect(200)["cancel_requested"], true);
     assert_eq!(world.get(&key, &format!("{path}/steps")).await.expect(200), json!([]));
     assert_eq!(world.get(&key, &format!("{path}/logs")).await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn the_turns_and_calls_of_its_steps_are_listed() {
+    let world = World::new().await;
+    world.publish(&world.owner, HELLO).await;
+    let key = world.key(&world.owner, &["executions:*"]).await;
+    world.post(&key, "/api/v1/executions", json!({ "workflow": "hello" })).await.expect(202);
+    let worker = a_worker(world.state.ids.as_ref());
+    world.store.register(&worker).await.unwrap();
+    let claimed = world.store.claim(ClaimRequest { worker: worker.id, limit: 1 }).await.unwrap();
+    let step = StepPlace { execution_id: claimed[0].id, path: "greet".to_owned() };
+    let usage = json!({ "input_tokens": 5, "output_tokens": 2 });
+    let turn = json!({ "provider": "openai", "model": "m", "text": "long", "usage": usage, "duration_ms": 9 });
+    let call = json!({ "tool": "files.read", "error": { "code": "timeout", "message": "slow" } });
+    for (name, kind, data) in [("turn.1", PartKind::Turn, turn), ("call.1.1", PartKind::Call, call)] {
+        let part = StepPart { key: name.to_owned(), kind, data };
+        world.store.record_part(worker.id, &step, &part).await.unwrap();
+    }
+
+    let path = format!("/api/v1/executions/{}/parts", claimed[0].id);
+    let first = world.get(&key, &format!("{path}?limit=1")).await.expect(200);
+    let part = &first["items"][0];
+    assert_eq!((&part["path"], &part["key"], &part["kind"]), (&json!("greet"), &json!("turn.1"), &json!("turn")));
+    assert_eq!((&part["model"], &part["input_tokens"], &part["duration_ms"]), (&json!("m"), &json!(5), &json!(9)));
+    assert_eq!((&part["state"], part.get("text")), (&json!("done"), None));
+    let rest = format!("{path}?after={}", first["next"].as_str().unwrap());
+    let rest = world.get(&key, &rest).await.expect(200);
+    let part = &rest["items"][0];
+    assert_eq!((&part["tool"], &part["state"]), (&json!("files.read"), &json!("failed")));
+    assert_eq!((&part["error_code"], &rest["next"]), (&json!("timeout"), &Value::Null));
+    let others = world.key(&world.other, &["executions:*"]).await;
+    world.get(&others, &path).await.problem(404, "not_found");
 }
 
 #[tokio::test]

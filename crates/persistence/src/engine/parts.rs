@@ -1,16 +1,22 @@
 //! The parts of steps: one statement each, under the fence of their worker.
 
 use async_trait::async_trait;
-use sea_orm::{FromQueryResult, Statement};
+use chrono::NaiveDateTime;
+use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
 use serde_json::Value;
 use turbocat_domain::{
-    id::WorkerId,
-    port::{PartJournal, PartKind, PartOutcome, RepositoryError, Result, StepPart, StepPlace},
+    id::{ExecutionId, WorkerId},
+    port::{
+        Cursor, Page, PageRequest, PartJournal, PartKind, PartOutcome, PartRecord, RepositoryError, Result, StepPart,
+        StepPlace,
+    },
 };
+use uuid::Uuid;
 
 use crate::{
     convert::Read,
     error::ErrorContext,
+    page::LIMIT_MAX,
     sql::{self, PartValues},
     store::PgStore,
 };
@@ -29,6 +35,46 @@ struct OutcomeRow {
     is_alive: bool,
     is_owned: bool,
     data: Option<Value>,
+}
+
+#[derive(FromQueryResult)]
+struct RecordRow {
+    path: String,
+    key: String,
+    kind: String,
+    seq: i64,
+    recorded_at: NaiveDateTime,
+    data: Value,
+}
+
+/// A page of the parts of an execution, in their order.
+pub(crate) async fn list_parts(
+    conn: &impl ConnectionTrait,
+    id: ExecutionId,
+    page: PageRequest,
+) -> Result<Page<PartRecord>> {
+    let limit = page.limit.clamp(1, LIMIT_MAX);
+    // A place that is past all places has nothing behind it.
+    let after = page.after.map_or(0, |cursor| i64::try_from(cursor.id.as_u128()).unwrap_or(i64::MAX));
+    let members = StepPart::SUMMARY.map(str::to_owned).to_vec();
+    let statement = sql::list_execution_parts(id.as_uuid(), after, i64::from(limit) + 1, members);
+    let mut rows = RecordRow::find_by_statement(statement).all(conn).await.about(ENTITY)?;
+    let has_more = rows.len() > usize::from(limit);
+    rows.truncate(usize::from(limit));
+    let items = rows.into_iter().map(PartRecord::try_from).collect::<Result<Vec<_>>>()?;
+    let next = items.last().filter(|_| has_more);
+    let next = next.map(|last| Cursor { created_at: last.recorded_at, id: Uuid::from_u128(u128::from(last.seq)) });
+    Ok(Page { items, next })
+}
+
+impl TryFrom<RecordRow> for PartRecord {
+    type Error = RepositoryError;
+
+    fn try_from(row: RecordRow) -> Result<Self> {
+        let (seq, recorded_at) = (Read(ENTITY).number(row.seq)?, row.recorded_at.and_utc());
+        let part = PartRow { key: row.key, kind: row.kind, data: row.data }.try_into()?;
+        Ok(Self { seq, path: row.path, part, recorded_at })
+    }
 }
 
 #[async_trait]

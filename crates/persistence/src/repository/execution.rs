@@ -12,7 +12,7 @@ use turbocat_domain::{
     id::{ExecutionId, UserId, WorkflowId},
     port::{
         CancelOutcome, ExecutionFilter, ExecutionQueries, ExecutionRepository, LogFilter, NewEvent, NewExecution, Page,
-        PageRequest, RepositoryError, Result,
+        PageRequest, PartRecord, RepositoryError, Result,
     },
     step_run::StepRecord,
 };
@@ -20,7 +20,7 @@ use turbocat_domain::{
 use super::{execution_log, found};
 use crate::{
     convert::{Read, fit, utc},
-    engine::{self, parent, request_cancel},
+    engine::{self, list_parts, parent, request_cancel},
     entity::{
         execution::{Column, Entity, Model},
         step_run,
@@ -124,6 +124,10 @@ impl<C: ConnectionTrait + Send> ExecutionQueries for Pg<C> {
         let mut rows = ended.all(&self.conn).await.about("step_run")?;
         rows.extend(records.filter(is_running).all(&self.conn).await.about("step_run")?);
         rows.into_iter().map(TryInto::try_into).collect()
+    }
+
+    async fn part_records(&self, id: ExecutionId, page: PageRequest) -> Result<Page<PartRecord>> {
+        list_parts(&self.conn, id, page).await
     }
 
     async fn logs(&self, id: ExecutionId, filter: &LogFilter, page: PageRequest) -> Result<Page<ExecutionLog>> {

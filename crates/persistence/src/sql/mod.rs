@@ -25,7 +25,7 @@ pub(crate) use batch::{
 pub(crate) use journal::{
     AgentArrays, Care, FinishedArrays, JournalArrays, ParkedArrays, RecordArrays, WaitArrays, commit_journal,
 };
-pub(crate) use parts::{PartValues, list_step_parts, record_step_part};
+pub(crate) use parts::{PartValues, list_execution_parts, list_step_parts, record_step_part};
 pub(crate) use template::{count_template_use, fold_template_ratings, rate_template};
 pub(crate) use waiting::{ApprovalValues, list_schedule_ticks, list_schedules, list_waiting_approvals};
 
@@ -239,7 +239,11 @@ mod tests {
     fn statements_of_parts() -> BTreeMap<&'static str, Statement> {
         let (id, data) = (Uuid::nil(), "{}".to_owned());
         let part = PartValues { worker: id, execution: id, path: "p", key: "k", kind: "turn", data };
-        BTreeMap::from([("list_step_parts", list_step_parts(id, "p")), ("record_step_part", record_step_part(part))])
+        BTreeMap::from([
+            ("list_execution_parts", list_execution_parts(id, 0, 1, vec!["model".to_owned()])),
+            ("list_step_parts", list_step_parts(id, "p")),
+            ("record_step_part", record_step_part(part)),
+        ])
     }
 
     /// Those that tell who asks, how often, and whether it is the first time.

@@ -21,6 +21,10 @@ pub(crate) fn record_step_part(values: PartValues<'_>) -> Statement {
     statement!("record_step_part", worker, execution, path, key, kind, data)
 }
 
+pub(crate) fn list_execution_parts(execution: Uuid, after: i64, limit: i64, members: Vec<String>) -> Statement {
+    statement!("list_execution_parts", execution, after, limit, members)
+}
+
 pub(crate) fn list_step_parts(execution: Uuid, path: &str) -> Statement {
     statement!("list_step_parts", execution, path)
 }

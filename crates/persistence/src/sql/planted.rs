@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use turbocat_planted::{Bug, is_planted};
 
 /// What a bug writes in the place of what.
-const CHANGES: [(Bug, &str, &str); 7] = [
+const CHANGES: [(Bug, &str, &str); 8] = [
     (Bug::NoFence, "WHERE id = {worker} AND dead_at IS NULL FOR", "WHERE id = {worker} FOR"),
-    (Bug::NoFence, " AND executions.worker_id IS NOT DISTINCT FROM fence.id", ""),
+    (Bug::NoFence, " AND executions.worker_id IS NOT DISTINCT FROM fence.id\n    )", "\n    )"),
     (Bug::NoFence, COMMIT_OWNER, "WHERE gate.worker_id IS NOT NULL"),
     (
         Bug::TakeoverWithoutDeath,
@@ -25,6 +25,7 @@ const CHANGES: [(Bug, &str, &str); 7] = [
         "WHERE wake_at <= LOCALTIMESTAMP AND EXISTS",
     ),
     (Bug::CountedAgain, COUNTED, COUNTED_AGAIN),
+    (Bug::PartsUnfenced, PARTS_FENCE, PARTS_UNFENCED),
 ];
 
 const COMMIT_OWNER: &str =
@@ -33,6 +34,19 @@ const FREED: &str = "FROM orphans WHERE executions.id = orphans.id";
 const COUNTED: &str = " AND status IN ('completed', 'failed')
       AND (standing IS NULL OR standing = 'running')";
 const COUNTED_AGAIN: &str = " AND status IN ('completed', 'failed')";
+
+const PARTS_FENCE: &str = "WHERE id = $1 AND dead_at IS NULL FOR KEY SHARE
+),
+gate AS MATERIALIZED (
+    SELECT executions.id FROM fence, executions
+    WHERE executions.id = $2 AND executions.worker_id IS NOT DISTINCT FROM fence.id
+";
+const PARTS_UNFENCED: &str = "WHERE id = $1 FOR KEY SHARE
+),
+gate AS MATERIALIZED (
+    SELECT executions.id FROM fence, executions
+    WHERE executions.id = $2
+";
 
 /// The statement as it is to be run: as it is written, unless a bug is planted in it.
 pub(super) fn changed(sql: &str) -> Cow<'_, str> {
@@ -55,6 +69,7 @@ mod tests {
             include_str!("commit_journal.sql"),
             include_str!("free_executions.sql"),
             include_str!("claim_executions.sql"),
+            include_str!("record_step_part.sql"),
         ];
 
         assert!(files.iter().all(|sql| changed(sql) == *sql));

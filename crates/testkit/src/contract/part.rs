@@ -3,7 +3,7 @@
 use serde_json::json;
 use turbocat_domain::{
     id::{ExecutionId, WorkerId},
-    port::{PartKind, PartOutcome, StepPart, StepPlace},
+    port::{Cursor, PageRequest, PartKind, PartOutcome, StepPart, StepPlace},
 };
 
 use super::{
@@ -125,6 +125,40 @@ pub async fn parts_count_as_progress(store: &dyn ContractStore) {
         takeovers.push(claim(store, owner).await[0].takeovers);
     }
     assert_eq!(takeovers, [1, 2, 1, 2, 3]);
+}
+
+/// Who looks on sees the parts of all steps in pages, in their order, and of their data what was done.
+pub async fn parts_are_listed_with_what_was_done(store: &dyn ContractStore) {
+    let scene = Scene::set(store).await;
+    let worker = scene.worker(store).await;
+    let id = scene.running(store, worker).await.id;
+    let usage = json!({ "input_tokens": 3 });
+    let turn = StepPart {
+        data: json!({ "provider": "p", "model": "m", "usage": usage, "text": "long", "duration_ms": 7 }),
+        ..a_part("turn.1")
+    };
+    let failed = json!({ "tool": "t", "error": { "code": "c", "message": "m" } });
+    let call = StepPart { kind: PartKind::Call, data: failed.clone(), ..a_part("call.1.1") };
+    let odd = StepPart { data: json!([1]), ..a_part("turn.1") };
+    for (path, part) in [("b", &turn), ("b", &call), ("a", &odd)] {
+        record(store, worker, &at(id, path), part).await;
+    }
+    record(store, worker, &at(scene.running(store, worker).await.id, "b"), &a_part("turn.1")).await;
+
+    let executions = store.executions();
+    let first = executions.part_records(id, PageRequest { limit: 2, after: None }).await.unwrap();
+    assert!(first.next.is_some());
+    let rest = executions.part_records(id, PageRequest { limit: 2, after: first.next }).await.unwrap();
+    assert_eq!(rest.next, None);
+    let all: Vec<_> = first.items.into_iter().chain(rest.items).collect();
+    assert!(all.is_sorted_by_key(|record| (record.seq, record.recorded_at)));
+    let seen: Vec<_> = all.into_iter().map(|record| (record.path, record.part.key, record.part.data)).collect();
+    let done = json!({ "provider": "p", "model": "m", "usage": usage, "duration_ms": 7 });
+    let expected = [("b", "turn.1", done), ("b", "call.1.1", failed), ("a", "turn.1", json!({}))];
+    assert_eq!(seen, expected.map(|(path, key, data)| (path.to_owned(), key.to_owned(), data)));
+    let beyond = Cursor { created_at: chrono::DateTime::UNIX_EPOCH, id: uuid::Uuid::max() };
+    let nothing = executions.part_records(id, PageRequest { limit: 2, after: Some(beyond) }).await.unwrap();
+    assert_eq!((nothing.items, nothing.next), (Vec::new(), None));
 }
 
 /// Parts go with their execution.

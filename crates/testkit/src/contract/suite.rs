@@ -109,6 +109,7 @@ macro_rules! store_contract {
         );
         $crate::store_contract!(@rules $make; part;
             parts_are_read_in_their_order,
+            parts_are_listed_with_what_was_done,
             the_first_part_of_a_key_stays,
             two_that_record_at_once_agree,
             a_fenced_worker_records_no_part,

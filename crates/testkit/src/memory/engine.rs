@@ -10,7 +10,7 @@ use turbocat_domain::{
     execution::{Execution, ExecutionStatus},
     execution_log::ExecutionLog,
     id::{AgentId, EventId, ExecutionId, ExecutionLogId, UserId, WorkerId, WorkflowId},
-    port::{NewExecution, StepPart, WaitRecord},
+    port::{NewExecution, PartRecord, WaitRecord},
     step_run::{StepOutcome, StepRecord},
 };
 
@@ -99,8 +99,8 @@ pub(super) struct Engine {
     pub(super) mail: HashMap<WorkerId, BTreeSet<ExecutionId>>,
     pub(super) children: HashMap<ExecutionId, BTreeMap<String, ExecutionId>>,
     pub(super) journals: HashMap<ExecutionId, Journal>,
-    /// The parts of steps, by path.
-    pub(super) parts: HashMap<ExecutionId, BTreeMap<String, Vec<StepPart>>>,
+    /// The parts of steps, in their order, whole.
+    pub(super) parts: HashMap<ExecutionId, Vec<PartRecord>>,
     pub(super) logs: HashMap<ExecutionId, BTreeMap<At<ExecutionLogId>, ExecutionLog>>,
     pub(super) log_ids: BTreeSet<ExecutionLogId>,
     /// How many lines the store itself has written: what their ids are made from.
@@ -213,7 +213,7 @@ impl Engine {
     /// How many attempts of an execution have ended, and parts were recorded: its progress.
     pub(super) fn progress(&self, id: ExecutionId) -> usize {
         let attempts = self.journals.get(&id).into_iter().flat_map(Journal::values);
-        let parts = self.parts.get(&id).into_iter().flat_map(BTreeMap::values).map(Vec::len).sum::<usize>();
+        let parts = self.parts.get(&id).map_or(0, Vec::len);
         attempts.filter(|record| record.outcome != StepOutcome::Running).count() + parts
     }
 

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use turbocat_domain::{
     id::WorkerId,
-    port::{PartJournal, PartOutcome, Result, StepPart, StepPlace},
+    port::{PartJournal, PartOutcome, PartRecord, Result, StepPart, StepPlace},
 };
 
 use super::MemoryStore;
@@ -12,12 +12,12 @@ use super::MemoryStore;
 impl PartJournal for MemoryStore {
     async fn parts(&self, step: &StepPlace) -> Result<Vec<StepPart>> {
         let state = self.state();
-        let parts = state.engine.parts.get(&step.execution_id).and_then(|steps| steps.get(&step.path));
-        Ok(parts.cloned().unwrap_or_default())
+        let records = state.engine.parts.get(&step.execution_id).into_iter().flatten();
+        Ok(records.filter(|record| record.path == step.path).map(|record| record.part.clone()).collect())
     }
 
     async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
-        let mut state = self.state();
+        let (recorded_at, mut state) = (self.now(), self.state());
         let engine = &mut state.engine;
         if !engine.is_alive(worker) {
             return Ok(PartOutcome::Fenced);
@@ -25,11 +25,13 @@ impl PartJournal for MemoryStore {
         if engine.owned_by(step.execution_id, worker).is_none() {
             return Ok(PartOutcome::NotOwned);
         }
-        let parts = engine.parts.entry(step.execution_id).or_default().entry(step.path.clone()).or_default();
-        if let Some(stands) = parts.iter().find(|stands| stands.key == part.key) {
-            return Ok(PartOutcome::Stands(stands.data.clone()));
+        let records = engine.parts.entry(step.execution_id).or_default();
+        let is_same = |record: &&PartRecord| record.path == step.path && record.part.key == part.key;
+        if let Some(stands) = records.iter().find(is_same) {
+            return Ok(PartOutcome::Stands(stands.part.data.clone()));
         }
-        parts.push(part.clone());
+        let seq = u64::try_from(records.len()).unwrap_or(u64::MAX) + 1;
+        records.push(PartRecord { seq, path: step.path.clone(), part: part.clone(), recorded_at });
         Ok(PartOutcome::Stands(part.data.clone()))
     }
 }

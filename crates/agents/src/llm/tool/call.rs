@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::{Value, json};
@@ -25,6 +25,7 @@ use crate::{
     llm::{
         Surroundings,
         chat::{ToolCall, ToolResult, ToolSpec},
+        conversation::elapsed_ms,
         parts::Parts,
     },
 };
@@ -79,7 +80,9 @@ impl<'a> Caller<'a> {
         let data = if let Some(data) = parts.get(key) {
             data.clone()
         } else {
+            let began = Instant::now();
             let outcome = self.run(key, wanted).await;
+            let duration_ms = elapsed_ms(began);
             if let Err(error) = &outcome
                 && error.code == "lease_lost"
             {
@@ -87,9 +90,10 @@ impl<'a> Caller<'a> {
             }
             let tool = self.find(&wanted.name).map_or(wanted.name.as_str(), |ready| ready.shown.as_str());
             let data = match self.around.redactor.outcome(outcome) {
-                Ok(output) => json!({ "tool": tool, "output": output }),
+                Ok(output) => json!({ "tool": tool, "output": output, "duration_ms": duration_ms }),
                 Err(error) => {
-                    json!({ "tool": tool, "error": { "code": error.code, "message": error.message } })
+                    let error = json!({ "code": error.code, "message": error.message });
+                    json!({ "tool": tool, "error": error, "duration_ms": duration_ms })
                 }
             };
             let part = StepPart { key: key.to_owned(), kind: PartKind::Call, data };

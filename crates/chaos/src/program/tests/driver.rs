@@ -265,6 +265,13 @@ impl<'a> Driver<'a> {
             let key = format!("{execution}/{path}");
             log.entries.push(Entry::Effect { worker, key, execution, path, attempt });
         }
+        if start.inputs.get("turns").is_some() && attempt == 1 {
+            let key = "turn.1".to_owned();
+            for is_recorded in [false, true] {
+                let (path, key) = (start.path.clone(), key.clone());
+                log.entries.push(Entry::Part { worker, execution, path, key, is_recorded });
+            }
+        }
         decide(&start.inputs, attempt)
     }
 

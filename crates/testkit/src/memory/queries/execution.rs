@@ -8,9 +8,13 @@ use turbocat_domain::{
     execution::Execution,
     execution_log::ExecutionLog,
     id::{ExecutionId, ExecutionLogId},
-    port::{Cursor, ExecutionFilter, ExecutionQueries, LogFilter, Page, PageRequest, RepositoryError, Result},
+    port::{
+        Cursor, ExecutionFilter, ExecutionQueries, LogFilter, Page, PageRequest, PartRecord, RepositoryError, Result,
+        StepPart,
+    },
     step_run::{StepOutcome, StepRecord},
 };
+use uuid::Uuid;
 
 use super::{
     super::{MemoryStore, page},
@@ -60,6 +64,16 @@ impl ExecutionQueries for MemoryStore {
         Ok(ended.chain(running.into_iter().take(usize::from(limit))).map(without_output).collect())
     }
 
+    async fn part_records(&self, id: ExecutionId, page: PageRequest) -> Result<Page<PartRecord>> {
+        let state = self.state();
+        let after = page.after.map_or(0, |cursor| u64::try_from(cursor.id.as_u128()).unwrap_or(u64::MAX));
+        let mut behind = state.engine.parts.get(&id).into_iter().flatten().filter(|record| record.seq > after);
+        let items: Vec<_> = behind.by_ref().take(usize::from(page.limit.clamp(1, 200))).map(summarised).collect();
+        let next = items.last().filter(|_| behind.next().is_some());
+        let next = next.map(|last| Cursor { created_at: last.recorded_at, id: Uuid::from_u128(u128::from(last.seq)) });
+        Ok(Page { items, next })
+    }
+
     async fn logs(&self, id: ExecutionId, filter: &LogFilter, page: PageRequest) -> Result<Page<ExecutionLog>> {
         let state = self.state();
         let after = page
@@ -78,6 +92,14 @@ impl ExecutionQueries for MemoryStore {
         let cursor = |line: &ExecutionLog| Cursor { created_at: line.created_at, id: line.id.as_uuid() };
         Ok(page::finish(found, cursor, page))
     }
+}
+
+/// A part with the summary of its data alone.
+fn summarised(record: &PartRecord) -> PartRecord {
+    let members = record.part.data.as_object().into_iter().flatten();
+    let summary = members.filter(|(name, _)| StepPart::SUMMARY.contains(&name.as_str()));
+    let data = summary.map(|(name, value)| (name.clone(), value.clone())).collect();
+    PartRecord { part: StepPart { data, ..record.part.clone() }, ..record.clone() }
 }
 
 /// A record without what its step has put out.

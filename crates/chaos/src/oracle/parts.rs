@@ -1,0 +1,32 @@
+//! What steps did on their way: what was recorded is not done again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::{snapshot::Snapshot, tally::Tally};
+use crate::evidence::{Entry, Evidence};
+
+/// What a step did and recorded is done again by nobody but a worker that is dead, and does not know it yet.
+pub(crate) const REPEATED: &str = "parts_repeated";
+
+/// Looks at the parts that were told, in their order.
+pub(crate) fn judge_parts(evidence: &Evidence, snapshot: &Snapshot, tally: &mut Tally) {
+    let is_dead = |worker: &Uuid| snapshot.workers.get(worker).copied().unwrap_or(true);
+    let mut recorded: BTreeSet<(Uuid, &str, &str)> = BTreeSet::new();
+    let mut done: BTreeMap<(Uuid, &str, &str), usize> = BTreeMap::new();
+    for entry in &evidence.entries {
+        let Entry::Part { worker, execution, path, key, is_recorded } = entry else { continue };
+        let part = (*execution, path.as_str(), key.as_str());
+        if *is_recorded {
+            recorded.insert(part);
+            continue;
+        }
+        tally.test(REPEATED, !recorded.contains(&part) || is_dead(worker), || {
+            format!("{execution} {path}/{key}: {worker}, which is alive, did again what was recorded")
+        });
+        *done.entry(part).or_default() += 1;
+    }
+    tally.count("parts", recorded.len());
+    tally.count("parts_repeated_in_flight", done.values().map(|times| times - 1).sum());
+}
