@@ -113,6 +113,16 @@ async fn a_server_of_tools_dies_with_its_worker_and_only_the_call_in_flight_is_m
     assert_eq!(shown["output"], json!("3"));
     let keys: Vec<String> = calls(&ledger).into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys, ["tidy/call.1.1", "tidy/call.2.1", "tidy/call.2.1", "tidy/call.3.1"]);
+    // What was done on the way is shown, the tools that there were first.
+    let parts = shown["parts"].as_array().unwrap();
+    let of = |part: &serde_json::Value| part["tool"].as_str().or(part["model"].as_str()).map(str::to_owned);
+    let seen: Vec<_> = parts.iter().map(|part| (part["key"].as_str().unwrap().to_owned(), of(part))).collect();
+    assert_eq!(seen[0], ("tools.shelf".to_owned(), None));
+    assert_eq!(seen[1], ("turn.1".to_owned(), Some("offline-script".to_owned())));
+    assert_eq!(seen[2], ("call.1.1".to_owned(), Some("shelf.put".to_owned())));
+    assert_eq!(seen.len(), 8);
+    let told = turbocat.run(&["executions", "show", &id]).await.success().stdout;
+    assert!(told.contains("call.2.1") && told.contains("shelf.put"), "{told}");
     up.signal("TERM").await;
     up.end().await;
 }

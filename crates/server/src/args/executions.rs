@@ -14,7 +14,7 @@ use turbocat_domain::{execution::ExecutionStatus, execution_log::LogLevel, id::E
 pub(crate) enum ExecutionsCommand {
     /// List executions, newest first
     List(ListArgs),
-    /// Show an execution: how it was started, its steps, its output or its error
+    /// Show an execution: how it was started, its steps and their turns and calls, its output or its error
     #[command(after_help = "Example:\n  \
         turbocat executions show exe_01a205b544c771b586e2fac7901cd910\n\n\
         Times are UTC. Long values are cut; --json has the whole input, and the whole output of every step.")]

@@ -11,7 +11,7 @@ use turbocat_domain::{
     execution::Execution,
     execution_log::ExecutionLog,
     id::ExecutionId,
-    port::{CancelOutcome, Cursor, ExecutionFilter, LogFilter, PageRequest, Queries},
+    port::{CancelOutcome, Cursor, ExecutionFilter, LogFilter, PageRequest, PartRecord, Queries},
 };
 
 use self::show::{Shown, described, took};
@@ -21,7 +21,7 @@ use crate::{
     wire::App,
 };
 
-/// How many lines of a log are read at once.
+/// How many lines of a log, and parts of steps, are read at once.
 const LOG_PAGE: u16 = 200;
 /// How often a log that is followed is looked at.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
@@ -91,13 +91,28 @@ impl Asked<'_> {
         let execution = self.app.use_cases.execution(self.actor, id).await?;
         let records = self.app.store.executions().step_records(id).await?;
         let workflow = self.workflow_name(&execution).await?;
-        let shown = Shown { execution, workflow, records };
+        let parts = self.parts(id).await?;
+        let shown = Shown { execution, workflow, records, parts };
         if self.json {
             report::json_line(&shown.json());
         } else {
             shown.print();
         }
         Ok(())
+    }
+
+    /// All turns and calls of its steps.
+    async fn parts(&self, id: ExecutionId) -> anyhow::Result<Vec<PartRecord>> {
+        let (mut parts, mut after) = (Vec::new(), None);
+        loop {
+            let page =
+                self.app.use_cases.execution_parts(self.actor, id, PageRequest { limit: LOG_PAGE, after }).await?;
+            parts.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return Ok(parts);
+            }
+        }
     }
 
     async fn logs(&self, args: &LogsArgs) -> anyhow::Result<()> {

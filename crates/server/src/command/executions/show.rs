@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use turbocat_domain::{
     execution::Execution,
+    port::PartRecord,
     step_run::{StepOutcome, StepRecord},
 };
 
@@ -18,6 +19,8 @@ pub(super) struct Shown {
     /// The name and version of its workflow.
     pub(super) workflow: String,
     pub(super) records: Vec<StepRecord>,
+    /// The turns of models and calls of tools of its steps.
+    pub(super) parts: Vec<PartRecord>,
 }
 
 impl Shown {
@@ -29,6 +32,7 @@ impl Shown {
         shown.insert("output".to_owned(), self.execution.output_data);
         shown.insert("trigger_data".to_owned(), self.execution.trigger_data);
         shown.insert("steps".to_owned(), self.records.iter().map(described_step).collect());
+        shown.insert("parts".to_owned(), self.parts.iter().map(described_part).collect());
         shown.into()
     }
 
@@ -43,6 +47,11 @@ impl Shown {
         report::line("");
         report::line(view::table(&["after", "step", "attempt", "status", "took", ""], &rows));
         report::line("");
+        if !self.parts.is_empty() {
+            let rows: Vec<_> = self.parts.iter().map(part_row).collect();
+            report::line(view::table(&["step", "turn or call", "of", "tokens", "took", ""], &rows));
+            report::line("");
+        }
         match view::error_of(execution) {
             Some(error) => report::line(view::failure(&error)),
             None if execution.status.is_terminal() => {
@@ -97,6 +106,26 @@ impl Shown {
     }
 }
 
+/// A turn or call: whose, what it is, what it cost.
+fn part_row(record: &PartRecord) -> Vec<String> {
+    let data = &record.part.data;
+    let text = |pointer: &str| data.pointer(pointer).and_then(Value::as_str);
+    let number = |pointer: &str| data.pointer(pointer).and_then(Value::as_u64);
+    let of = text("/model").or_else(|| text("/tool")).unwrap_or("-");
+    let tokens = match (number("/usage/input_tokens"), number("/usage/output_tokens")) {
+        (Some(read), Some(written)) => format!("{read} + {written}"),
+        _ => "-".to_owned(),
+    };
+    vec![
+        view::harmless(&record.path).into_owned(),
+        view::harmless(&record.part.key).into_owned(),
+        view::harmless(of).into_owned(),
+        tokens,
+        number("/duration_ms").map_or_else(|| "-".to_owned(), view::duration),
+        text("/error/code").map_or_else(String::new, |code| format!("failed: {}", view::harmless(code))),
+    ]
+}
+
 /// How long an execution took.
 pub(super) fn took(execution: &Execution) -> String {
     execution.duration_ms.map_or_else(|| "-".to_owned(), |ms| view::duration(u64::from(ms)))
@@ -122,6 +151,19 @@ pub(super) fn described(execution: &Execution) -> Map<String, Value> {
         "parent": execution.parent.as_ref().map(|(parent, _)| parent.to_string()),
     });
     described.as_object().cloned().unwrap_or_default()
+}
+
+/// A turn or call for programs: as the API shows it.
+fn described_part(record: &PartRecord) -> Value {
+    let data = &record.part.data;
+    let error = data.get("error");
+    json!({
+        "seq": record.seq, "path": record.path, "key": record.part.key, "kind": record.part.kind.as_str(),
+        "state": if error.is_some() { "failed" } else { "done" }, "error": error, "provider": data.get("provider"),
+        "model": data.get("model"), "tool": data.get("tool"), "input_tokens": data.pointer("/usage/input_tokens"),
+        "output_tokens": data.pointer("/usage/output_tokens"), "duration_ms": data.get("duration_ms"),
+        "recorded_at": record.recorded_at,
+    })
 }
 
 fn described_step(record: &StepRecord) -> Value {
