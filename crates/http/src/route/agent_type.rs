@@ -26,7 +26,6 @@ struct AgentTypesView {
 struct AgentTypeView {
     /// The type.
     #[serde(rename = "type")]
-    #[schema(inline)]
     kind: AgentTypeWord,
     /// What it does.
     description: &'static str,

@@ -81,7 +81,6 @@ struct NewTemplateBody {
     category: String,
     /// What it makes.
     #[serde(rename = "type")]
-    #[schema(inline)]
     kind: TemplateTypeWord,
     /// What is copied: the document of an agent, a step, or `workflow` with the `agents` that it needs.
     #[schema(value_type = Object)]
