@@ -3,58 +3,29 @@
 use sea_orm_migration::sea_orm::{ConnectionTrait, DbBackend, Statement};
 use sea_orm_migration::{DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 
+/// The migration of this name, whose scripts are called as it is.
+macro_rules! migration {
+    ($name:literal) => {
+        SqlMigration {
+            name: $name,
+            up: include_str!(concat!("sql/", $name, ".up.sql")),
+            down: include_str!(concat!("sql/", $name, ".down.sql")),
+        }
+    };
+}
+
 /// All migrations, in the order in which they apply.
 const ALL: [SqlMigration; 10] = [
-    SqlMigration {
-        name: "m0001_specification",
-        up: include_str!("sql/m0001_specification.up.sql"),
-        down: include_str!("sql/m0001_specification.down.sql"),
-    },
-    SqlMigration {
-        name: "m0002_engine",
-        up: include_str!("sql/m0002_engine.up.sql"),
-        down: include_str!("sql/m0002_engine.down.sql"),
-    },
-    SqlMigration {
-        name: "m0003_schedules",
-        up: include_str!("sql/m0003_schedules.up.sql"),
-        down: include_str!("sql/m0003_schedules.down.sql"),
-    },
-    SqlMigration {
-        name: "m0004_access",
-        up: include_str!("sql/m0004_access.up.sql"),
-        down: include_str!("sql/m0004_access.down.sql"),
-    },
-    SqlMigration {
-        name: "m0005_secrets",
-        up: include_str!("sql/m0005_secrets.up.sql"),
-        down: include_str!("sql/m0005_secrets.down.sql"),
-    },
-    SqlMigration {
-        name: "m0010_audit_chain",
-        up: include_str!("sql/m0010_audit_chain.up.sql"),
-        down: include_str!("sql/m0010_audit_chain.down.sql"),
-    },
-    SqlMigration {
-        name: "m0020_step_parts",
-        up: include_str!("sql/m0020_step_parts.up.sql"),
-        down: include_str!("sql/m0020_step_parts.down.sql"),
-    },
-    SqlMigration {
-        name: "m0024_template_ratings",
-        up: include_str!("sql/m0024_template_ratings.up.sql"),
-        down: include_str!("sql/m0024_template_ratings.down.sql"),
-    },
-    SqlMigration {
-        name: "m0030_tabular_sql",
-        up: include_str!("sql/m0030_tabular_sql.up.sql"),
-        down: include_str!("sql/m0030_tabular_sql.down.sql"),
-    },
-    SqlMigration {
-        name: "m0040_tools_parts",
-        up: include_str!("sql/m0040_tools_parts.up.sql"),
-        down: include_str!("sql/m0040_tools_parts.down.sql"),
-    },
+    migration!("m0001_specification"),
+    migration!("m0002_engine"),
+    migration!("m0003_schedules"),
+    migration!("m0004_access"),
+    migration!("m0005_secrets"),
+    migration!("m0010_audit_chain"),
+    migration!("m0020_step_parts"),
+    migration!("m0024_template_ratings"),
+    migration!("m0030_tabular_sql"),
+    migration!("m0040_tools_parts"),
 ];
 
 /// A migration that is two SQL scripts.

@@ -66,6 +66,11 @@ pub(crate) struct Runnable {
     timeout_ms: u64,
 }
 
+/// The document of a stored workflow.
+pub(crate) fn document_of(workflow: &Workflow) -> Result<Document> {
+    Document::parse(&workflow.definition).map_err(|source| Error::Corrupt { name: workflow.name.to_string(), source })
+}
+
 impl UseCases {
     /// Starts an execution for a request that may be sent again: all of them get the same execution. Its id is fixed
     /// before it is accepted, and accepting it again changes nothing, so neither a crash in between nor requests at
@@ -158,8 +163,12 @@ impl UseCases {
             let name = workflow.name.to_string();
             return Err(Error::NotActive { name, status: workflow.status.as_str() });
         }
-        let document = Document::parse(&workflow.definition)
-            .map_err(|source| Error::Corrupt { name: workflow.name.to_string(), source })?;
+        let document = document_of(&workflow)?;
+        self.compiled(workflow, document).await
+    }
+
+    /// Compiles what was found.
+    pub(crate) async fn compiled(&self, workflow: Workflow, document: Document) -> Result<Runnable> {
         let plan = self.plan(&workflow, &document).await?;
         Ok(Runnable { steps_total: plan.steps_total(), timeout_ms: plan.settings().timeout_ms, workflow, document })
     }

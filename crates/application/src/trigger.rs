@@ -5,7 +5,7 @@ use turbocat_domain::{
     document::Document,
     execution::TriggerType,
     id::ExecutionId,
-    port::{NewEvent, NewExecution, PageRequest, WorkflowFilter},
+    port::{NewEvent, NewExecution, PageRequest, SchemaProblem, WorkflowFilter},
     workflow::{Workflow, WorkflowStatus},
 };
 
@@ -34,10 +34,11 @@ impl UseCases {
         let mut page = PageRequest { limit: 200, after: None };
         loop {
             let found = self.ports.queries.workflows().list(&filter, page).await?;
-            for workflow in &found.items {
+            for workflow in found.items {
+                let name = workflow.name.to_string();
                 match self.triggered_one(actor, workflow, event).await {
                     Ok(execution) => executions.extend(execution),
-                    Err(reason) => refused.push(RefusedStart { workflow: workflow.name.to_string(), reason }),
+                    Err(reason) => refused.push(RefusedStart { workflow: name, reason }),
                 }
             }
             match found.next {
@@ -51,7 +52,7 @@ impl UseCases {
     async fn triggered_one(
         &self,
         actor: Actor,
-        workflow: &Workflow,
+        workflow: Workflow,
         event: &NewEvent,
     ) -> std::result::Result<Option<NewExecution>, String> {
         let document = Document::parse(&workflow.definition).map_err(|problems| problems.to_string())?;
@@ -68,11 +69,10 @@ impl UseCases {
             trigger_type: TriggerType::Event,
             trigger_data: json!({ "event": event.name, "event_id": event.id.to_string() }),
         };
-        let runnable = self.runnable(actor, &request.workflow).await.map_err(|error| error.to_string())?;
+        let runnable = self.compiled(workflow, document).await.map_err(|error| error.to_string())?;
         self.checked_start(actor, &runnable, request).map(Some).map_err(|error| match error {
             Error::Input(InvalidInput { problems, .. }) => {
-                let all = problems.iter().map(|problem| format!("`{}` {}", problem.pointer, problem.message));
-                format!("its input may not be this payload: {}", all.collect::<Vec<_>>().join("; "))
+                format!("its input may not be this payload: {}", SchemaProblem::list(&problems))
             }
             error => error.to_string(),
         })

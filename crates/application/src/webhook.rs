@@ -16,7 +16,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
 use sha2::Sha256;
 use turbocat_domain::{
-    document::Document,
     execution::TriggerType,
     id::{ExecutionId, WorkflowId},
     port::{ExecutionAcceptor, SecretVault},
@@ -26,6 +25,7 @@ use turbocat_domain::{
 use crate::{
     Access, Actor, Error, Idempotency, Result, Selector, SourceFile, StartExecution, Started, StoredSecrets,
     access::sha256_hex,
+    execution::document_of,
     library::{missing, named},
     read_value,
 };
@@ -124,8 +124,7 @@ impl Access {
 
     /// Refuses what no key of the owner has signed.
     async fn check_signature(&self, call: &WebhookCall, workflow: &Workflow) -> Result<()> {
-        let document = Document::parse(&workflow.definition)
-            .map_err(|source| Error::Corrupt { name: workflow.name.to_string(), source })?;
+        let document = document_of(workflow)?;
         let Some(webhook) = &document.triggers().webhook else { return Err(missing(WEBHOOK, call.workflow)) };
         let vault = StoredSecrets::new(Arc::clone(&self.use_cases().ports.queries), Arc::clone(self.cipher()));
         let found = vault.reveal(workflow.user_id, &[webhook.secret.to_string()]).await.map_err(|error| {

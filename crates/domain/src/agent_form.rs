@@ -41,8 +41,7 @@ pub fn check_output(agent: &Agent, output: &Value, schemas: &dyn SchemaValidator
 }
 
 fn misfit(code: &str, what: &str, problems: &[SchemaProblem]) -> StepError {
-    let all: Vec<String> = problems.iter().map(|one| format!("`{}` {}", one.pointer, one.message)).collect();
-    StepError::permanent(code, format!("{what}: {}", all.join("; ")))
+    StepError::permanent(code, format!("{what}: {}", SchemaProblem::list(problems)))
 }
 
 /// The inputs with a text in place of each reference to a secret.

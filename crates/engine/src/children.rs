@@ -90,16 +90,7 @@ pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<(), StepE
     check_input(&call.agent, &call.inputs, &*core.ports.schemas)?;
     let workflow_id = resolve(core, &call.agent).await?;
     let workflow = plans::load(core, workflow_id).await?;
-    if let Some(schema) = &workflow.input_schema {
-        core.ports.schemas.validate(schema, &call.inputs).map_err(|problems| {
-            let all: Vec<_> =
-                problems.iter().map(|problem| format!("`{}` {}", problem.pointer, problem.message)).collect();
-            StepError::permanent(
-                "invalid_input",
-                format!("the workflow does not take these inputs: {}", all.join("; ")),
-            )
-        })?;
-    }
+    workflow.check_input(core, &call.inputs, "the workflow does not take these inputs")?;
     let child = NewExecution {
         id: child_id(call.parent, &call.path, call.attempt),
         workflow_id,

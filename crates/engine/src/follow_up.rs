@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use turbocat_domain::{
     document::Settings,
     execution::{ExecutionStatus, TriggerType},
-    id::{ExecutionId, UserId},
+    id::UserId,
     limits,
     port::{FinishedExecution, NewExecution},
     step_run::StepError,
@@ -67,16 +67,10 @@ async fn start_of(core: &Arc<Core>, failure: Failure, failed: &LoadedWorkflow) -
     })?;
     let follower = plans::load(core, workflow_id).await?;
     let input = input_of(&failure);
-    if let Some(schema) = &follower.input_schema {
-        core.ports.schemas.validate(schema, &input).map_err(|problems| {
-            let all: Vec<_> =
-                problems.iter().map(|problem| format!("`{}` {}", problem.pointer, problem.message)).collect();
-            StepError::permanent("invalid_input", format!("`{named}` does not take a failure: {}", all.join("; ")))
-        })?;
-    }
+    follower.check_input(core, &input, &format!("`{named}` does not take a failure"))?;
     let failed = failure.finished.id;
     let execution = NewExecution {
-        id: id_of(failed),
+        id: child_id(failed, PATH, 1),
         workflow_id,
         user_id: failure.user_id,
         trigger_type: TriggerType::Event,
@@ -92,11 +86,6 @@ async fn start_of(core: &Arc<Core>, failure: Failure, failed: &LoadedWorkflow) -
         life.hints.claim();
     }
     Ok(())
-}
-
-/// The id of what follows the failure of an execution.
-pub(crate) fn id_of(failed: ExecutionId) -> ExecutionId {
-    child_id(failed, PATH, 1)
 }
 
 /// What is known of the execution that failed. Its own input is left out if both would be too much.

@@ -13,7 +13,7 @@ use turbocat_domain::{
     document::Document,
     id::WorkflowId,
     plan::{Plan, StepBinding},
-    port::RepositoryError,
+    port::{RepositoryError, SchemaProblem},
     step_run::StepError,
     workflow::{Workflow, WorkflowStatus},
     workflow_step::WorkflowStep,
@@ -27,6 +27,16 @@ pub(crate) struct LoadedWorkflow {
     pub(crate) plan: Arc<Plan>,
     /// The schema of its input, if it has one.
     pub(crate) input_schema: Option<Value>,
+}
+
+impl LoadedWorkflow {
+    /// Refuses an input that it does not take; `refusal` begins the sentence that says so.
+    pub(crate) fn check_input(&self, core: &Core, input: &Value, refusal: &str) -> Result<(), StepError> {
+        let Some(schema) = &self.input_schema else { return Ok(()) };
+        core.ports.schemas.validate(schema, input).map_err(|problems| {
+            StepError::permanent("invalid_input", format!("{refusal}: {}", SchemaProblem::list(&problems)))
+        })
+    }
 }
 
 /// The workflows that were loaded.

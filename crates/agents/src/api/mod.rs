@@ -134,8 +134,8 @@ fn headers(answer: &Answer) -> Map<String, Value> {
 
 /// An answer that breaks its schema: another attempt would be given the same.
 fn unfit(problems: &[SchemaProblem]) -> StepError {
-    let all: Vec<String> = problems.iter().map(|one| format!("`{}` {}", one.pointer, one.message)).collect();
-    StepError::permanent("response_invalid", format!("the answer does not fit `response_schema`: {}", all.join("; ")))
+    let all = SchemaProblem::list(problems);
+    StepError::permanent("response_invalid", format!("the answer does not fit `response_schema`: {all}"))
 }
 
 fn refusal(answer: &Answer) -> StepError {

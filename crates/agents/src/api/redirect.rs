@@ -42,7 +42,8 @@ impl Sender<'_> {
     /// Sends a request, and goes where the answers lead.
     pub(super) async fn send(&self, mut request: Request) -> Result<Arrived, StepError> {
         let most = self.config.redirects;
-        for followed in 0..=most {
+        let mut followed = 0;
+        loop {
             let (url, method) = (request.url().clone(), request.method().clone());
             let again = request.try_clone();
             let left = self.deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
@@ -55,10 +56,9 @@ impl Sender<'_> {
                     format!("the other side leads on more than {most} times; the last time to {}", shown(&target));
                 return Err(StepError::permanent("too_many_redirects", message));
             }
+            followed += 1;
             request = redirected(again, (method, answer.status), target);
         }
-        // Not reached: the last round returns. A bound that is zero sends once.
-        Err(StepError::permanent("too_many_redirects", "nothing was sent"))
     }
 
     /// Where the answer leads, if it leads anywhere and nobody wants to see it as it is.

@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use turbocat_domain::{
     execution_log::LogLevel,
     limits,
-    port::{AgentCall, PartKind, StepPart},
+    port::{AgentCall, PartKind, SchemaProblem, StepPart},
     step_run::StepError,
 };
 
@@ -159,8 +159,7 @@ impl<'a> Conversation<'a> {
         if let Format::Schema(schema) = format
             && let Err(problems) = self.around.schemas.validate(schema, &json)
         {
-            let all: Vec<String> = problems.iter().map(|one| format!("`{}` {}", one.pointer, one.message)).collect();
-            return Err(format!("it does not fit its schema: {}", all.join("; ")));
+            return Err(format!("it does not fit its schema: {}", SchemaProblem::list(&problems)));
         }
         Ok(Some(json))
     }

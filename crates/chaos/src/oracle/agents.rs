@@ -100,15 +100,14 @@ fn judge_repeats<'a>(
     snapshot: &Snapshot,
     tally: &mut Tally,
 ) -> BTreeMap<Attempt<'a>, u64> {
-    let is_dead = |worker: &Uuid| snapshot.workers.get(worker).copied().unwrap_or(true);
     let mut lost = BTreeMap::new();
     for (attempt, workers) in starts {
         for (n, (before, again)) in workers.iter().zip(workers.iter().skip(1)).enumerate() {
             let is_first = workers.iter().take(n + 1).all(|worker| worker != again);
-            let holds = is_first && (is_dead(before) || is_dead(again));
+            let holds = is_first && (snapshot.is_dead(before) || snapshot.is_dead(again));
             tally.test(REPEATS, holds, || {
                 let (execution, path, attempt) = attempt;
-                let state = if is_dead(before) { "dead" } else { "alive" };
+                let state = if snapshot.is_dead(before) { "dead" } else { "alive" };
                 format!(
                     "{execution} {path}, attempt {attempt}: {again} started it again, and {before}, who had, is {state}"
                 )

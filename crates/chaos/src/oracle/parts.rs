@@ -13,7 +13,6 @@ pub(crate) const REPEATED: &str = "parts_repeated";
 
 /// Looks at the parts that were told, in their order.
 pub(crate) fn judge_parts(evidence: &Evidence, snapshot: &Snapshot, tally: &mut Tally) {
-    let is_dead = |worker: &Uuid| snapshot.workers.get(worker).copied().unwrap_or(true);
     let mut recorded: BTreeMap<(Uuid, &str, &str), BTreeSet<Uuid>> = BTreeMap::new();
     let mut done: BTreeMap<(Uuid, &str, &str), usize> = BTreeMap::new();
     for entry in &evidence.entries {
@@ -23,7 +22,7 @@ pub(crate) fn judge_parts(evidence: &Evidence, snapshot: &Snapshot, tally: &mut 
             recorded.entry(part).or_default().insert(*worker);
             continue;
         }
-        let may_repeat = recorded.get(&part).is_none_or(|by| !by.contains(worker) && is_dead(worker));
+        let may_repeat = recorded.get(&part).is_none_or(|by| !by.contains(worker) && snapshot.is_dead(worker));
         tally.test(REPEATED, may_repeat, || format!("{execution} {path}/{key}: {worker} did again what was recorded"));
         *done.entry(part).or_default() += 1;
     }

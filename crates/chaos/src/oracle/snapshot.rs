@@ -103,6 +103,11 @@ pub(crate) struct MetricRow {
 }
 
 impl Snapshot {
+    /// Whether a life of a worker is over; one that is not there any more is.
+    pub(crate) fn is_dead(&self, worker: &Uuid) -> bool {
+        self.workers.get(worker).copied().unwrap_or(true)
+    }
+
     /// Reads it, in one transaction.
     ///
     /// # Errors

@@ -53,6 +53,31 @@ pub struct StepPart {
 impl StepPart {
     /// The members of a part's data that say what was done, without what was said.
     pub const SUMMARY: [&str; 6] = ["provider", "model", "tool", "usage", "error", "duration_ms"];
+
+    /// A text of its summary, such as `model` or `tool`.
+    #[must_use]
+    pub fn word(&self, name: &str) -> Option<&str> {
+        self.data.get(name)?.as_str()
+    }
+
+    /// The code of the error that it ended with.
+    #[must_use]
+    pub fn error_code(&self) -> Option<&str> {
+        self.data.pointer("/error/code")?.as_str()
+    }
+
+    /// How many tokens a model read, and how many it wrote.
+    #[must_use]
+    pub fn tokens(&self) -> (Option<u64>, Option<u64>) {
+        let number = |pointer: &str| self.data.pointer(pointer).and_then(Value::as_u64);
+        (number("/usage/input_tokens"), number("/usage/output_tokens"))
+    }
+
+    /// How long it took, in milliseconds.
+    #[must_use]
+    pub fn duration_ms(&self) -> Option<u64> {
+        self.data.get("duration_ms")?.as_u64()
+    }
 }
 
 /// A part as it stands among those of its execution, for who looks on.

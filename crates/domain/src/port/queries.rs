@@ -163,7 +163,7 @@ pub struct TemplateFilter {
     pub kind: Option<TemplateType>,
     /// Only official ones.
     pub official_only: bool,
-    /// Only public ones and this user's.
+    /// Only public ones and this user's; of those that are deleted, only this user's.
     pub visible_to: Option<UserId>,
     /// Only those with this tag.
     pub tag: Option<Tag>,

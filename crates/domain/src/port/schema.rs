@@ -11,6 +11,15 @@ pub struct SchemaProblem {
     pub message: String,
 }
 
+impl SchemaProblem {
+    /// All problems as one text, each with its place.
+    #[must_use]
+    pub fn list(problems: &[Self]) -> String {
+        let all: Vec<String> = problems.iter().map(|one| format!("`{}` {}", one.pointer, one.message)).collect();
+        all.join("; ")
+    }
+}
+
 /// Checks values against schemas.
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 pub trait SchemaValidator: Send + Sync {

@@ -178,21 +178,20 @@ pub(crate) struct PartView {
 impl From<PartRecord> for PartView {
     fn from(record: PartRecord) -> Self {
         let PartRecord { seq, path, part, recorded_at } = record;
-        let text = |pointer: &str| part.data.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        let number = |pointer: &str| part.data.pointer(pointer).and_then(Value::as_u64);
-        let error_code = text("/error/code");
+        let word = |name: &str| part.word(name).map(str::to_owned);
+        let (input_tokens, output_tokens) = part.tokens();
         Self {
             seq,
             path,
             kind: part.kind.as_str(),
-            state: if error_code.is_some() { "failed" } else { "done" },
-            provider: text("/provider"),
-            model: text("/model"),
-            tool: text("/tool"),
-            error_code,
-            input_tokens: number("/usage/input_tokens"),
-            output_tokens: number("/usage/output_tokens"),
-            duration_ms: number("/duration_ms"),
+            state: if part.error_code().is_some() { "failed" } else { "done" },
+            provider: word("provider"),
+            model: word("model"),
+            tool: word("tool"),
+            error_code: part.error_code().map(str::to_owned),
+            input_tokens,
+            output_tokens,
+            duration_ms: part.duration_ms(),
             recorded_at,
             key: part.key,
         }

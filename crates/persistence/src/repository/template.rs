@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ActiveValue::NotSet, ActiveValue::Set, ColumnTrait, Condition, ConnectionTrait, EntityTrait,
-    FromQueryResult, IntoActiveModel, Order, QueryFilter, QueryOrder, prelude::Decimal,
+    IntoActiveModel, Order, QueryFilter, QueryOrder, prelude::Decimal,
 };
 use turbocat_domain::{
     id::{TemplateId, UserId},
@@ -23,11 +23,6 @@ use crate::{
 };
 
 const ENTITY: &str = "template";
-
-#[derive(FromQueryResult)]
-struct CountRow {
-    count: i64,
-}
 
 const RATING_SCALE: u32 = 2;
 
@@ -65,8 +60,7 @@ impl<C: ConnectionTrait + Send> TemplateRepository for Pg<C> {
 }
 
 async fn count_use(conn: &impl ConnectionTrait, id: TemplateId) -> Result<()> {
-    let counted = conn.execute_raw(sql::count_template_use(id.as_uuid())).await.about(ENTITY)?;
-    if counted.rows_affected() == 0 { Err(RepositoryError::NotFound { entity: ENTITY }) } else { Ok(()) }
+    is_there(conn.execute_raw(sql::count_template_use(id.as_uuid())).await.about(ENTITY)?.rows_affected())
 }
 
 async fn rate(
@@ -76,11 +70,13 @@ async fn rate(
     now: DateTime<Utc>,
 ) -> Result<()> {
     let statement = sql::rate_template(id.as_uuid(), user.as_uuid(), i16::from(stars), now.naive_utc());
-    let rated = CountRow::find_by_statement(statement).one(conn).await.about(ENTITY)?;
-    if rated.is_none_or(|row| row.count == 0) {
-        return Err(RepositoryError::NotFound { entity: ENTITY });
-    }
+    is_there(conn.execute_raw(statement).await.about(ENTITY)?.rows_affected())?;
     conn.execute_raw(sql::fold_template_ratings(id.as_uuid())).await.about(ENTITY).map(|_| ())
+}
+
+/// What a statement about one template has not touched is not there.
+fn is_there(rows: u64) -> Result<()> {
+    if rows == 0 { Err(RepositoryError::NotFound { entity: ENTITY }) } else { Ok(()) }
 }
 
 #[async_trait]
@@ -118,7 +114,8 @@ impl<C: ConnectionTrait + Send> TemplateQueries for Pg<C> {
         }
         if let Some(user) = filter.visible_to {
             let is_own = Column::UserId.eq(user.as_uuid());
-            query = query.filter(Condition::any().add(Column::IsPublic.eq(true)).add(is_own));
+            let is_shown = Condition::all().add(Column::IsPublic.eq(true)).add(Column::DeletedAt.is_null());
+            query = query.filter(Condition::any().add(is_shown).add(is_own));
         }
         if let Some(tag) = &filter.tag {
             query = query.filter(has_tag(Column::Tags, tag));

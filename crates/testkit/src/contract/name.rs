@@ -287,6 +287,17 @@ pub async fn templates_are_found_by_what_they_are(store: &dyn ContractStore) {
         let page = store.templates().list(&filter, PageRequest::default()).await.unwrap();
         assert_eq!(page.items.len(), expected, "{filter:?}");
     }
+    // What is deleted is shown to nobody but its owner, public or not.
+    let gone = Template { user_id: Some(scene.user.id), is_public: true, ..a_template(&scene.ids) };
+    let mut uow = store.begin().await.unwrap();
+    uow.templates().insert(std::slice::from_ref(&gone)).await.unwrap();
+    uow.templates().delete(gone.id, gone.updated_at).await.unwrap();
+    uow.commit().await.unwrap();
+    for (user, is_shown) in [(scene.user.id, true), (scene.nobody(UserId::from_uuid), false)] {
+        let filter = TemplateFilter { visible_to: Some(user), with_deleted: true, ..TemplateFilter::default() };
+        let page = store.templates().list(&filter, PageRequest::default()).await.unwrap();
+        assert_eq!(page.items.iter().any(|template| template.id == gone.id), is_shown);
+    }
     let found = store.templates().find_official(official.name.as_str()).await.unwrap();
     assert_eq!(found, Some(official));
     assert_eq!(store.templates().find_official(own.name.as_str()).await.unwrap(), None);

@@ -11,7 +11,7 @@ use turbocat_domain::{
     execution_log::LogLevel,
     expression::looks_like_secret,
     limits,
-    port::{AgentCall, PartKind, StepPart, WorkflowCall},
+    port::{AgentCall, PartKind, SchemaProblem, StepPart, WorkflowCall},
     step_run::StepError,
 };
 
@@ -115,8 +115,8 @@ impl<'a> Caller<'a> {
             return Some("the tool was not called: an input cannot refer to a secret".to_owned());
         }
         let problems = self.around.schemas.validate(&ready.input, &wanted.input).err()?;
-        let all: Vec<String> = problems.iter().map(|one| format!("`{}` {}", one.pointer, one.message)).collect();
-        Some(format!("the tool was not called, because its input does not fit its schema: {}", all.join("; ")))
+        let all = SchemaProblem::list(&problems);
+        Some(format!("the tool was not called, because its input does not fit its schema: {all}"))
     }
 
     /// Tells a model that goes round in circles so, and ends it if it does not stop.

@@ -108,21 +108,19 @@ impl Shown {
 
 /// A turn or call: whose, what it is, what it cost.
 fn part_row(record: &PartRecord) -> Vec<String> {
-    let data = &record.part.data;
-    let text = |pointer: &str| data.pointer(pointer).and_then(Value::as_str);
-    let number = |pointer: &str| data.pointer(pointer).and_then(Value::as_u64);
-    let of = text("/model").or_else(|| text("/tool")).unwrap_or("-");
-    let tokens = match (number("/usage/input_tokens"), number("/usage/output_tokens")) {
+    let part = &record.part;
+    let of = part.word("model").or_else(|| part.word("tool")).unwrap_or("-");
+    let tokens = match part.tokens() {
         (Some(read), Some(written)) => format!("{read} + {written}"),
         _ => "-".to_owned(),
     };
     vec![
         view::harmless(&record.path).into_owned(),
-        view::harmless(&record.part.key).into_owned(),
+        view::harmless(&part.key).into_owned(),
         view::harmless(of).into_owned(),
         tokens,
-        number("/duration_ms").map_or_else(|| "-".to_owned(), view::duration),
-        text("/error/code").map_or_else(String::new, |code| format!("failed: {}", view::harmless(code))),
+        part.duration_ms().map_or_else(|| "-".to_owned(), view::duration),
+        part.error_code().map_or_else(String::new, |code| format!("failed: {}", view::harmless(code))),
     ]
 }
 

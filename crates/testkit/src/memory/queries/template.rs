@@ -33,7 +33,9 @@ impl TemplateQueries for MemoryStore {
             filter.category.as_deref().is_none_or(|category| category == template.category.as_str())
                 && is_wanted(filter.kind.as_ref(), &template.kind)
                 && (template.is_official || !filter.official_only)
-                && filter.visible_to.is_none_or(|user| template.is_public || template.user_id == Some(user))
+                && filter
+                    .visible_to
+                    .is_none_or(|user| (template.is_public && !template.is_deleted()) || template.user_id == Some(user))
                 && has_tag(filter.tag.as_ref(), &template.tags)
                 && is_found(filter.search.as_ref(), (&template.name, template.description.as_deref(), &template.tags))
         };
