@@ -11,6 +11,7 @@
 mod apply;
 mod approvals;
 mod bench;
+mod budgets;
 mod chaos;
 mod conversation;
 mod crash;

@@ -12,6 +12,7 @@ use turbocat_domain::{
     port::{AgentCall, AgentRunner, LogSink, SecretVault, TabularSql},
     problem::Problems,
     step_run::StepError,
+    usage::PriceTableError,
 };
 
 use crate::{
@@ -64,6 +65,9 @@ pub enum AgentsError {
     /// The address of the language models is none.
     #[error("`{0}` is not the address of a language model's API")]
     LlmBaseUrl(String),
+    /// The prices that are known here cannot be read: a bug.
+    #[error("the prices of the models cannot be read")]
+    Prices(#[source] PriceTableError),
 }
 
 /// Runs agents: code and data in child processes, api and llm through the one way out.

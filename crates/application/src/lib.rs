@@ -16,6 +16,7 @@ mod access;
 mod actor;
 mod agent_types;
 mod audit;
+mod budget;
 mod bulk;
 mod error;
 mod execution;
@@ -40,6 +41,7 @@ pub use access::{
 };
 pub use actor::Actor;
 pub use agent_types::{AgentTypeInfo, agent_types};
+pub use budget::{NewBudget, UsageRequest};
 pub use error::{Error, InvalidInput, Result};
 pub use execution::{Selector, StartExecution, Started};
 pub use idempotency::Idempotency;

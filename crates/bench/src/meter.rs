@@ -16,15 +16,18 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use turbocat_domain::{
+    budget::BudgetLimit,
     execution::ExecutionStatus,
     execution_log::ExecutionLog,
     id::{ExecutionId, WorkerId},
     port::{
-        CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
-        EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
-        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome, Renewal, Result,
-        ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover, WorkerRepository,
+        BudgetLedger, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest,
+        DueSchedules, EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
+        JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome,
+        Renewal, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover,
+        WorkerRepository,
     },
+    usage::Charge,
 };
 use turbocat_persistence::PgStore;
 
@@ -190,8 +193,25 @@ impl PartJournal for Meter {
         self.call().parts(step).await
     }
 
-    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
+    async fn record_part<'a>(
+        &self,
+        worker: WorkerId,
+        step: &'a StepPlace,
+        part: (&'a StepPart, Option<&'a Charge>),
+    ) -> Result<PartOutcome> {
         self.call().record_part(worker, step, part).await
+    }
+}
+
+#[async_trait]
+impl BudgetLedger for Meter {
+    async fn reserve<'a>(
+        &self,
+        step: &'a StepPlace,
+        wanted: &'a Reservation,
+        limits: &'a [BudgetLimit],
+    ) -> Result<ReserveOutcome> {
+        self.call().reserve(step, wanted, limits).await
     }
 }
 

@@ -107,6 +107,7 @@ fn ports(meter: &Arc<Meter>, store: &PgStore, runner: Arc<dyn AgentRunner>) -> P
         queue: Arc::clone(meter) as _,
         journal: Arc::clone(meter) as _,
         parts: Arc::clone(meter) as _,
+        budgets: Arc::clone(meter) as _,
         events: Arc::clone(meter) as _,
         logs: Arc::clone(meter) as _,
         counters: Arc::clone(meter) as _,

@@ -109,7 +109,7 @@ impl ChaosRunner {
             self.tell(entry(false)).await?;
             tokio::time::sleep(TURN).await;
             let part = StepPart { key: key.clone(), kind: PartKind::Turn, data: json!({ "attempt": call.attempt }) };
-            call.host.record(part).await?;
+            call.host.record(part, None).await?;
             self.tell(entry(true)).await?;
         }
         Ok(())

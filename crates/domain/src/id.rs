@@ -103,6 +103,10 @@ typed_id!(
     ApiKeyId, "key"
 );
 typed_id!(
+    /// Identifies a budget.
+    BudgetId, "bud"
+);
+typed_id!(
     /// Identifies an entry of the audit log.
     AuditLogId, "aud"
 );

@@ -26,6 +26,10 @@ text_enum! {
         ApprovalsDecide = "approvals:decide",
         /// Look at the audit log.
         AuditRead = "audit:read",
+        /// Look at budgets.
+        BudgetsRead = "budgets:read",
+        /// Set and delete budgets.
+        BudgetsWrite = "budgets:write",
         /// Look at deployments.
         DeploymentsRead = "deployments:read",
         /// Make, change, delete and restore deployments.
@@ -52,6 +56,8 @@ text_enum! {
         TemplatesRead = "templates:read",
         /// Make, change, rate and delete templates.
         TemplatesWrite = "templates:write",
+        /// Look at what models used.
+        UsageRead = "usage:read",
         /// Look at users.
         UsersRead = "users:read",
         /// Make, change, delete and restore users.
@@ -75,7 +81,7 @@ pub enum Reach {
 }
 
 /// The table: for each permission the reach of an administrator, a user and an agent.
-const TABLE: [(Permission, [Reach; 3]); 23] = {
+const TABLE: [(Permission, [Reach; 3]); 26] = {
     use Reach::{All, Nothing, Own};
     [
         (Permission::AccountRead, [Own, Own, Own]),
@@ -84,6 +90,8 @@ const TABLE: [(Permission, [Reach; 3]); 23] = {
         (Permission::AgentsWrite, [All, Own, Nothing]),
         (Permission::ApprovalsDecide, [Own, Own, Nothing]),
         (Permission::AuditRead, [All, Own, Nothing]),
+        (Permission::BudgetsRead, [All, Own, Own]),
+        (Permission::BudgetsWrite, [All, Own, Nothing]),
         (Permission::DeploymentsRead, [All, Own, Own]),
         (Permission::DeploymentsWrite, [All, Own, Nothing]),
         (Permission::EventsSend, [Own, Own, Own]),
@@ -97,6 +105,7 @@ const TABLE: [(Permission, [Reach; 3]); 23] = {
         (Permission::SecretsWrite, [All, Own, Nothing]),
         (Permission::TemplatesRead, [All, Own, Own]),
         (Permission::TemplatesWrite, [All, Own, Nothing]),
+        (Permission::UsageRead, [All, Own, Own]),
         (Permission::UsersRead, [All, Nothing, Nothing]),
         (Permission::UsersWrite, [All, Nothing, Nothing]),
         (Permission::WorkflowsRead, [All, Own, Own]),

@@ -6,18 +6,27 @@
 //! 2. A child that is started for an attempt is known to the run before it is: the end of the run asks for it to be
 //!    cancelled.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use turbocat_domain::{
     agent::{Agent, AgentStatus},
+    budget::BudgetLimit,
     id::{AgentId, ExecutionId},
     limits,
-    port::{AttemptHost, PartOutcome, RepositoryError, StepPart, StepPlace, WorkflowCall},
+    port::{
+        AttemptHost, BUDGET_EXCEEDED, PartOutcome, RepositoryError, Reservation, ReserveOutcome, StepPart, StepPlace,
+        WorkflowCall,
+    },
     run::StepAddress,
     step_run::StepError,
+    usage::Charge,
     value::json_text,
 };
 use turbocat_planted::{Bug, is_planted};
@@ -39,6 +48,10 @@ pub(crate) struct StepHost {
     pub(crate) attempt: u16,
     /// The children that it starts, but for what each is about.
     pub(crate) child: ChildCall,
+    /// How much its workflow lets the models of the execution use.
+    pub(crate) limits: Arc<[BudgetLimit]>,
+    /// The budget that the attempt is short of.
+    pub(crate) short: OnceLock<StepError>,
 }
 
 impl fmt::Debug for StepHost {
@@ -67,18 +80,39 @@ impl AttemptHost for StepHost {
         })
     }
 
-    async fn record(&self, part: StepPart) -> Result<Value, StepError> {
+    async fn reserve(&self, turn: Reservation) -> Result<(), StepError> {
+        let (core, place, turn) = (&self.life.core, Arc::new(self.place()), Arc::new(turn));
+        let limits = Arc::clone(&self.limits);
+        let asked = core.call_again("budget.reserve", || {
+            let (budgets, place, turn) = (Arc::clone(&core.ports.budgets), Arc::clone(&place), Arc::clone(&turn));
+            let limits = Arc::clone(&limits);
+            async move { budgets.reserve(&place, &turn, &limits).await }
+        });
+        match asked.await {
+            Ok(ReserveOutcome::Reserved) => Ok(()),
+            Ok(ReserveOutcome::Short(short)) => {
+                let error = StepError::transient(BUDGET_EXCEEDED, short.message());
+                // The first that is short is why the attempt waits.
+                let _earlier = self.short.set(error.clone());
+                Err(error)
+            }
+            Err(error) => Err(refused(&place, &error)),
+        }
+    }
+
+    async fn record(&self, part: StepPart, charge: Option<Charge>) -> Result<Value, StepError> {
         let (data, _) = json_text::clean(part.data);
         limits::STEP_OUTPUT.check(&data).map_err(|excess| {
             StepError::permanent("output_too_large", format!("`{}` of the step cannot be kept: {excess}", part.key))
         })?;
-        let part = Arc::new(StepPart { data, ..part });
+        let part = Arc::new((StepPart { data, ..part }, charge));
         let (life, place) = (&self.life, Arc::new(self.place()));
         let mut backoff = Backoff::default();
         while life.lease.is_trusted() {
             let (parts, worker) = (Arc::clone(&life.core.ports.parts), life.lease.worker);
             let (at, sent) = (Arc::clone(&place), Arc::clone(&part));
-            match life.core.call(async move { parts.record_part(worker, &at, &sent).await }).await {
+            let sent = async move { parts.record_part(worker, &at, (&sent.0, sent.1.as_ref())).await };
+            match life.core.call(sent).await {
                 Ok(PartOutcome::Stands(data)) => return Ok(data),
                 Ok(PartOutcome::Fenced) => {
                     life.lease.end(LeaseEnd::Fenced);

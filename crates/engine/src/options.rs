@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use turbocat_domain::{
     limits,
     port::{
-        AgentRunner, CounterRepository, EventQueries, ExecutionQueue, IdGenerator, Journal, LogWriter, PartJournal,
-        Queries, ScheduleRepository, SchemaValidator, WorkerRepository,
+        AgentRunner, BudgetLedger, CounterRepository, EventQueries, ExecutionQueue, IdGenerator, Journal, LogWriter,
+        PartJournal, Queries, ScheduleRepository, SchemaValidator, WorkerRepository,
     },
 };
 
@@ -99,6 +99,8 @@ pub struct Ports {
     pub journal: Arc<dyn Journal>,
     /// Where the parts of steps are recorded.
     pub parts: Arc<dyn PartJournal>,
+    /// What turns of models are held against.
+    pub budgets: Arc<dyn BudgetLedger>,
     /// What executions wait for.
     pub events: Arc<dyn EventQueries>,
     /// Where the lines that agents print go.

@@ -93,6 +93,8 @@ pub enum Awaited {
     Event(String),
     /// Somebody who approves.
     Approval,
+    /// A budget to have enough left for the next turn of a model; why it has not.
+    Budget(String),
 }
 
 impl Progress {

@@ -5,11 +5,13 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use turbocat_domain::{
     agent::{AgentStatus, AgentType},
+    budget::{BudgetPeriod, BudgetUnit},
     document::Overlap,
     execution::{ExecutionStatus, TriggerType},
     execution_log::{LogLevel, StepStatus},
     schedule::Verdict,
     template::TemplateType,
+    usage::UsageGroup,
     user::UserRole,
     workflow::WorkflowStatus,
     workflow_step::StepType,
@@ -53,6 +55,8 @@ macro_rules! words {
 words! {
     AgentStatusWord: AgentStatus,
     AgentTypeWord: AgentType,
+    BudgetPeriodWord: BudgetPeriod,
+    BudgetUnitWord: BudgetUnit,
     ExecutionStatusWord: ExecutionStatus,
     LogLevelWord: LogLevel,
     OverlapWord: Overlap,
@@ -60,6 +64,7 @@ words! {
     StepTypeWord: StepType,
     TemplateTypeWord: TemplateType,
     TriggerTypeWord: TriggerType,
+    UsageGroupWord: UsageGroup,
     UserRoleWord: UserRole,
     VerdictWord: Verdict,
     WorkflowStatusWord: WorkflowStatus,

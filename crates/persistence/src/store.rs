@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction};
 use turbocat_domain::port::{
     AgentQueries, AgentRepository, ApiKeyQueries, ApiKeyRepository, ApprovalQueries, AuditLogQueries,
-    AuditLogRepository, DeploymentQueries, DeploymentRepository, ExecutionQueries, ExecutionRepository,
-    IdempotencyRepository, Queries, RepositoryError, Result, ScheduleQueries, SecretQueries, SecretRepository,
-    SessionQueries, SessionRepository, Store, TemplateQueries, TemplateRepository, UnitOfWork, UserQueries,
-    UserRepository, WorkflowQueries, WorkflowRepository,
+    AuditLogRepository, BudgetQueries, BudgetRepository, DeploymentQueries, DeploymentRepository, ExecutionQueries,
+    ExecutionRepository, IdempotencyRepository, Queries, RepositoryError, Result, ScheduleQueries, SecretQueries,
+    SecretRepository, SessionQueries, SessionRepository, Store, TemplateQueries, TemplateRepository, UnitOfWork,
+    UsageQueries, UserQueries, UserRepository, WorkflowQueries, WorkflowRepository,
 };
 
 use crate::{
@@ -87,6 +87,10 @@ impl UnitOfWork for Pg<DatabaseTransaction> {
     }
 
     fn secrets(&mut self) -> &mut dyn SecretRepository {
+        self
+    }
+
+    fn budgets(&mut self) -> &mut dyn BudgetRepository {
         self
     }
 
@@ -248,6 +252,14 @@ impl Queries for PgStore {
     }
 
     fn schedules(&self) -> &dyn ScheduleQueries {
+        &*self.pool
+    }
+
+    fn budgets(&self) -> &dyn BudgetQueries {
+        &*self.pool
+    }
+
+    fn usage(&self) -> &dyn UsageQueries {
         &*self.pool
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Context;
 use turbocat_agents::{
     AgentsConfig, EgressPolicy, LlmConfig, LlmEndpoint, McpServer, McpServers, NamedSecret, Schemas, Secret, Secrets,
 };
+use turbocat_domain::usage::PriceTable;
 use turbocat_postgres::ClusterOptions;
 use turbocat_schema::JsonSchemas;
 
@@ -38,7 +39,7 @@ pub(crate) fn agents() -> anyhow::Result<AgentsConfig> {
         sandbox_floor: sandbox_floor(),
         python: variable("TURBOCAT_PYTHON").map(PathBuf::from),
         egress: EgressPolicy::allowing(rules).context("TURBOCAT_EGRESS_ALLOW")?,
-        llm: llm(),
+        llm: llm()?,
         mcp: mcp(env::vars())?,
         schemas: Schemas::new(Arc::new(JsonSchemas::default())),
         secrets: secrets(env::vars()),
@@ -69,14 +70,22 @@ pub(crate) fn secret_keys(global: &GlobalArgs) -> anyhow::Result<KeySource> {
 }
 
 /// The language model that the operator provides, by the names that its own clients use.
-fn llm() -> LlmConfig {
-    LlmConfig {
+fn llm() -> anyhow::Result<LlmConfig> {
+    Ok(LlmConfig {
         base_url: variable("OPENAI_BASE_URL"),
         api_key: variable("OPENAI_API_KEY").map(Secret::new),
         model: variable("OPENAI_MODEL"),
         anthropic: endpoint("ANTHROPIC"),
         gemini: endpoint("GEMINI"),
-    }
+        prices: prices()?,
+    })
+}
+
+/// The prices of models that the operator knows better, in a file that `TURBOCAT_PRICES` names.
+fn prices() -> anyhow::Result<Option<PriceTable>> {
+    let Some(path) = variable("TURBOCAT_PRICES") else { return Ok(None) };
+    let text = std::fs::read_to_string(&path).with_context(|| format!("TURBOCAT_PRICES: {path} cannot be read"))?;
+    PriceTable::parse(&text).with_context(|| format!("TURBOCAT_PRICES: {path}")).map(Some)
 }
 
 /// The server of another provider, by variables with its name.

@@ -97,6 +97,7 @@ impl App {
             schedules: Arc::new(self.store.clone()),
             journal: Arc::new(self.store.clone()),
             parts: Arc::new(self.store.clone()),
+            budgets: Arc::new(self.store.clone()),
             events: Arc::new(self.store.clone()),
             logs: Arc::new(self.store.clone()),
             counters: Arc::new(self.store.clone()),

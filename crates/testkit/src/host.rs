@@ -10,8 +10,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 use turbocat_domain::{
     agent::Agent,
-    port::{AttemptHost, StepPart, WorkflowCall},
+    port::{AttemptHost, BUDGET_EXCEEDED, Reservation, StepPart, WorkflowCall},
     step_run::StepError,
+    usage::Charge,
     value::json_text,
 };
 
@@ -31,6 +32,10 @@ struct Shared {
     calls: Vec<WorkflowCall>,
     /// How many parts may still be recorded; then the worker has lost the execution.
     left: Option<usize>,
+    /// How many tokens one turn may take.
+    budget: Option<u64>,
+    reserved: Vec<Reservation>,
+    charges: Vec<Charge>,
 }
 
 impl MemoryHost {
@@ -54,6 +59,23 @@ impl MemoryHost {
     /// Lets the worker lose the execution after so many more parts; `None` gives it back.
     pub fn lose_after(&self, parts: Option<usize>) {
         self.shared().left = parts;
+    }
+
+    /// Lets each turn take at most so many tokens; `None` for any.
+    pub fn set_budget(&self, tokens: Option<u64>) {
+        self.shared().budget = tokens;
+    }
+
+    /// What was reserved for turns, each time that it was.
+    #[must_use]
+    pub fn reserved(&self) -> Vec<Reservation> {
+        self.shared().reserved.clone()
+    }
+
+    /// What the turns that were recorded are charged.
+    #[must_use]
+    pub fn charges(&self) -> Vec<Charge> {
+        self.shared().charges.clone()
     }
 
     /// What was recorded.
@@ -85,7 +107,16 @@ impl AttemptHost for MemoryHost {
         Ok(self.parts())
     }
 
-    async fn record(&self, part: StepPart) -> Result<Value, StepError> {
+    async fn reserve(&self, turn: Reservation) -> Result<(), StepError> {
+        let mut shared = self.shared();
+        shared.reserved.push(turn);
+        if shared.budget.is_none_or(|left| shared.reserved.last().is_none_or(|turn| turn.estimate.tokens <= left)) {
+            return Ok(());
+        }
+        Err(StepError::transient(BUDGET_EXCEEDED, "the budget is too small"))
+    }
+
+    async fn record(&self, part: StepPart, charge: Option<Charge>) -> Result<Value, StepError> {
         let mut shared = self.shared();
         if let Some(stands) = shared.parts.iter().find(|stands| stands.key == part.key) {
             return Ok(stands.data.clone());
@@ -97,6 +128,7 @@ impl AttemptHost for MemoryHost {
         }
         let (data, _) = json_text::clean(part.data);
         shared.parts.push(StepPart { data: data.clone(), ..part });
+        shared.charges.extend(charge);
         Ok(data)
     }
 

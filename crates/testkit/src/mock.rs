@@ -10,11 +10,11 @@ use std::sync::{
 
 use async_trait::async_trait;
 use turbocat_domain::port::{
-    AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
-    IdempotencyRepository, MockAgentRepository, MockApiKeyRepository, MockAuditLogRepository, MockDeploymentRepository,
-    MockExecutionRepository, MockIdempotencyRepository, MockSecretRepository, MockSessionRepository, MockStore,
-    MockTemplateRepository, MockUserRepository, MockWorkflowRepository, Result, SecretRepository, SessionRepository,
-    TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
+    AgentRepository, ApiKeyRepository, AuditLogRepository, BudgetRepository, DeploymentRepository, ExecutionRepository,
+    IdempotencyRepository, MockAgentRepository, MockApiKeyRepository, MockAuditLogRepository, MockBudgetRepository,
+    MockDeploymentRepository, MockExecutionRepository, MockIdempotencyRepository, MockSecretRepository,
+    MockSessionRepository, MockStore, MockTemplateRepository, MockUserRepository, MockWorkflowRepository, Result,
+    SecretRepository, SessionRepository, TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
 };
 
 /// A unit of work over mocks: expect calls on its fields, and look at `committed` afterwards.
@@ -40,6 +40,8 @@ pub struct MockUnitOfWork {
     pub idempotency: MockIdempotencyRepository,
     /// The secrets.
     pub secrets: MockSecretRepository,
+    /// The budgets.
+    pub budgets: MockBudgetRepository,
     /// The audit log.
     pub audit_logs: MockAuditLogRepository,
     /// Whether it was committed. Keep a clone: the unit of work is used up by its commit.
@@ -96,6 +98,10 @@ impl UnitOfWork for MockUnitOfWork {
 
     fn secrets(&mut self) -> &mut dyn SecretRepository {
         &mut self.secrets
+    }
+
+    fn budgets(&mut self) -> &mut dyn BudgetRepository {
+        &mut self.budgets
     }
 
     fn audit_logs(&mut self) -> &mut dyn AuditLogRepository {

@@ -9,19 +9,21 @@
 
 use std::time::Instant;
 
-use futures_util::{StreamExt, TryStreamExt, future::BoxFuture, stream};
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use serde_json::{Map, Value, json};
 use turbocat_domain::{
     execution_log::LogLevel,
     limits,
-    port::{AgentCall, PartKind, SchemaProblem, StepPart},
+    port::{AgentCall, PartKind, Reservation, SchemaProblem, StepPart},
     step_run::StepError,
+    usage::Charge,
 };
 
 use super::{
     Surroundings,
     chat::{Ask, Message, ToolCall, ToolResult, ToolSpec, Turn},
     config::{Config, Format, Provider},
+    cost,
     exchange::{self, Addressed},
     parts::Parts,
     tool::Caller,
@@ -90,31 +92,38 @@ impl<'a> Conversation<'a> {
             data.clone()
         } else {
             let began = Instant::now();
-            let turn = self.ask(&key).await?;
+            let (turn, charge) = self.ask(&key).await?;
             let turn = Turn { duration_ms: Some(elapsed_ms(began)), ..turn };
             self.tell(number, &turn);
             let data = serde_json::to_value(&turn).map_err(|error| unreadable(&error))?;
             let data = self.around.redactor.outcome(Ok(data))?;
-            parts.host.record(StepPart { key, kind: PartKind::Turn, data }).await?
+            parts.host.record(StepPart { key, kind: PartKind::Turn, data }, Some(charge)).await?
         };
         serde_json::from_value(data).map_err(|error| unreadable(&error))
     }
 
     /// Asks the models one after the other, until one answers.
-    async fn ask(&self, key: &str) -> Result<Turn, StepError> {
+    async fn ask(&self, key: &str) -> Result<(Turn, Charge), StepError> {
         let mut last = None;
         for (index, target) in self.config.targets.iter().enumerate() {
             let provider = target.provider.unwrap_or(self.around.models.default_provider);
+            let model = self.around.models.model(target, provider);
+            let ask = Ask { config: self.config, messages: &self.messages, tools: &self.tools, model };
+            let price = self.around.models.price(provider, model);
+            let estimate = cost::estimate(&ask, price);
+            let agent_name = self.call.agent.name.clone();
+            self.call.host.reserve(Reservation { key: key.to_owned(), agent_name, estimate }).await?;
             let asked = if provider == Provider::Offline {
                 self.play()
             } else {
-                let model = self.around.models.model(target, provider);
-                let ask = Ask { config: self.config, messages: &self.messages, tools: &self.tools, model };
                 let key = if index == 0 { key.to_owned() } else { format!("{key}@{index}") };
                 exchange::ask(self.call, self.around, Addressed { target, provider, key: &key }, ask).await
             };
             match asked {
-                Ok(turn) => return Ok(turn),
+                Ok(turn) => {
+                    let charge = cost::charge(&self.call.agent, &turn, (&self.around.models.prices, price));
+                    return Ok((turn, charge));
+                }
                 Err(error) if is_of_the_provider(&error) => {
                     if index + 1 < self.config.targets.len() {
                         self.around.log.log(LogLevel::Warn, &format!("the next model is asked: {error}"));
@@ -209,7 +218,9 @@ async fn call_all(
 ) -> Result<Vec<ToolResult>, StepError> {
     let calls: Vec<BoxFuture<'_, Result<ToolResult, StepError>>> =
         (1..).zip(&turn.calls).map(|(index, call)| make(caller, (number, index), call, parts)).collect();
-    stream::iter(calls).buffered(limits::LLM_CALLS_AT_ONCE).try_collect().await
+    // All are made, also behind one that waits for a budget: none is broken off that may have had its effect.
+    let results: Vec<_> = stream::iter(calls).buffered(limits::LLM_CALLS_AT_ONCE).collect().await;
+    results.into_iter().collect()
 }
 
 fn make<'f>(

@@ -24,6 +24,7 @@
 mod chat;
 mod config;
 mod conversation;
+mod cost;
 mod exchange;
 mod models;
 mod parts;

@@ -1,8 +1,12 @@
 //! The models that the operator provides.
 
 use reqwest::Url;
+use turbocat_domain::usage::{Price, PriceTable};
 
-use super::config::{Provider, Target};
+use super::{
+    config::{Provider, Target},
+    cost,
+};
 use crate::{
     AgentsError,
     egress::{EgressClient, EgressPolicy},
@@ -33,6 +37,8 @@ pub struct LlmConfig {
     pub anthropic: LlmEndpoint,
     /// Gemini, up to `/models`.
     pub gemini: LlmEndpoint,
+    /// Prices that count before those that are known here.
+    pub prices: Option<PriceTable>,
 }
 
 impl LlmConfig {
@@ -49,6 +55,7 @@ pub(crate) struct Models {
     anthropic: Endpoint,
     gemini: Endpoint,
     pub(super) default_provider: Provider,
+    pub(super) prices: PriceTable,
 }
 
 /// A server, and the way to it.
@@ -81,12 +88,17 @@ impl Models {
         let is_configured = |given: &LlmEndpoint| given.api_key.is_some() || given.base_url.is_some();
         let known =
             [(&openai, Provider::OpenAi), (&config.anthropic, Provider::Anthropic), (&config.gemini, Provider::Gemini)];
+        let prices = cost::known_prices().map_err(AgentsError::Prices)?;
         let first = known.into_iter().find(|(given, _)| is_configured(given));
         Ok(Self {
             default_provider: first.map_or(Provider::Offline, |(_, provider)| provider),
             openai: Endpoint::new(openai, Self::OPENAI, policy)?,
             anthropic: Endpoint::new(config.anthropic, Self::ANTHROPIC, policy)?,
             gemini: Endpoint::new(config.gemini, Self::GEMINI, policy)?,
+            prices: match config.prices {
+                Some(own) => prices.with(own),
+                None => prices,
+            },
         })
     }
 
@@ -97,6 +109,11 @@ impl Models {
             Provider::Anthropic => &self.anthropic,
             Provider::Gemini => &self.gemini,
         }
+    }
+
+    /// The price of a model, if it is known.
+    pub(super) fn price(&self, provider: Provider, model: &str) -> Option<Price> {
+        self.prices.price(provider.as_str(), model)
     }
 
     /// The model that is meant.

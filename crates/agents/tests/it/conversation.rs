@@ -18,21 +18,21 @@ use crate::{
 };
 
 /// An agent that others can call.
-fn agent(name: &str, kind: AgentType, config: Value) -> Agent {
+pub(crate) fn agent(name: &str, kind: AgentType, config: Value) -> Agent {
     let agent = Agent::clone(&call(kind, config).agent);
     Agent { name: Name::parse(name).unwrap(), description: Some(format!("The agent {name}.")), ..agent }
 }
 
-fn adder() -> Agent {
+pub(crate) fn adder() -> Agent {
     agent("adder", AgentType::Data, json!({ "program": ".a + .b" }))
 }
 
-fn llm(host: &MemoryHost, config: Value) -> AgentCall {
+pub(crate) fn llm(host: &MemoryHost, config: Value) -> AgentCall {
     let (host, path, inputs) = (Arc::new(host.clone()), "step".to_owned(), json!({ "topic": "sums" }));
     AgentCall { host, path, inputs, ..call(AgentType::Llm, config) }
 }
 
-fn setup(server: &Server) -> AgentsConfig {
+pub(crate) fn setup(server: &Server) -> AgentsConfig {
     let llm = LlmConfig {
         base_url: Some(server.url("/v1")),
         api_key: Some(Secret::new("sk-operator")),
@@ -42,12 +42,12 @@ fn setup(server: &Server) -> AgentsConfig {
     AgentsConfig { llm, ..local_config() }
 }
 
-async fn run_with(config: AgentsConfig, call: AgentCall) -> Result<Value, StepError> {
+pub(crate) async fn run_with(config: AgentsConfig, call: AgentCall) -> Result<Value, StepError> {
     Agents::new(config).unwrap().run(call, Arc::new(Lines::default())).await
 }
 
 /// A turn in the form of `OpenAI` that calls tools.
-fn calls(calls: &[(&str, Value)]) -> Vec<u8> {
+pub(crate) fn calls(calls: &[(&str, Value)]) -> Vec<u8> {
     let calls: Vec<Value> = (1..)
         .zip(calls)
         .map(|(index, (name, input)): (u32, _)| {
@@ -60,7 +60,7 @@ fn calls(calls: &[(&str, Value)]) -> Vec<u8> {
 }
 
 /// A turn that says something.
-fn says(text: &str) -> Vec<u8> {
+pub(crate) fn says(text: &str) -> Vec<u8> {
     turn(&json!({ "role": "assistant", "content": text }), "stop")
 }
 
@@ -75,11 +75,11 @@ fn turn(message: &Value, finish_reason: &str) -> Vec<u8> {
     json_answer("200 OK", &body.to_string())
 }
 
-fn two_sums() -> Vec<Vec<u8>> {
+pub(crate) fn two_sums() -> Vec<Vec<u8>> {
     vec![calls(&[("adder", json!({ "a": 1, "b": 2 })), ("adder", json!({ "a": 3, "b": 4 }))]), says("3 and 7")]
 }
 
-fn with_adder() -> Value {
+pub(crate) fn with_adder() -> Value {
     let input = json!({ "type": "object", "required": ["a", "b"], "properties": { "a": { "type": "number" } } });
     json!({ "prompt": "About ${{ input.topic }}", "tools": [{ "agent": "adder", "input": input }] })
 }

@@ -5,6 +5,8 @@ mod api;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod budget;
+#[cfg(test)]
 mod code;
 #[cfg(test)]
 mod config;

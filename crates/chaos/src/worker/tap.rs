@@ -77,7 +77,7 @@ impl Tap {
 
     /// Records a part for a worker that the database calls dead, and tells the ledger what came of it.
     pub(super) async fn record_stale(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<()> {
-        let outcome = self.store.record_part(worker, step, part).await?;
+        let outcome = self.store.record_part(worker, step, (part, None)).await?;
         let is_accepted = matches!(outcome, PartOutcome::Stands(_));
         let entry = Entry::StaleCommit { worker: worker.as_uuid(), is_accepted };
         if let Err(error) = self.ledger.tell(entry).await {

@@ -5,7 +5,9 @@ use serde_json::Value;
 
 use super::{reader::Reader, writer::Writer};
 use crate::{
+    budget::{AMOUNT_MAX, BudgetLimit, BudgetUnit},
     limits::{EXECUTION_TIMEOUT_MS_DEFAULT, PARALLEL_STEPS_DEFAULT, WAIT_MS_MAX},
+    usage::{as_usd, parse_usd},
     value::{Name, text_enum},
 };
 
@@ -25,6 +27,8 @@ pub struct Settings {
     pub concurrency: Option<Concurrency>,
     /// The workflow that is started when this one fails.
     pub on_failure: Option<String>,
+    /// How much the language models of one execution may use, with those of all that it starts.
+    pub budget: Vec<BudgetLimit>,
 }
 
 impl Default for Settings {
@@ -34,6 +38,7 @@ impl Default for Settings {
             max_parallel_steps: PARALLEL_STEPS_DEFAULT,
             concurrency: None,
             on_failure: None,
+            budget: Vec::new(),
         }
     }
 }
@@ -78,6 +83,7 @@ impl Settings {
                 .unwrap_or(default.max_parallel_steps),
             concurrency: reader.get("concurrency").and_then(|field| field.object()).and_then(Concurrency::read),
             on_failure: reader.get("on_failure").and_then(|field| field.parse::<Name>()).map(String::from),
+            budget: reader.get("budget").and_then(|field| field.object()).map(read_budget).unwrap_or_default(),
         };
         reader.close();
         settings
@@ -96,6 +102,9 @@ impl Settings {
             writer.put("concurrency", &inner.object());
         }
         writer.put_some("on_failure", self.on_failure.as_ref());
+        if !self.budget.is_empty() {
+            writer.put("budget", &write_budget(&self.budget));
+        }
         writer.object()
     }
 }
@@ -108,4 +117,30 @@ impl Concurrency {
         reader.close();
         Some(Self { key: key?, limit: limit?, on_limit })
     }
+}
+
+/// How much the models of an execution may use: `{ "tokens": 20000, "usd": 0.5 }`.
+fn read_budget(reader: Reader<'_>) -> Vec<BudgetLimit> {
+    let tokens = reader.get("tokens").and_then(|field| field.number(0..=AMOUNT_MAX));
+    let nano_usd = reader.get("usd").and_then(|field| {
+        let amount = field.value.as_f64().and_then(parse_usd);
+        if amount.is_none() {
+            field.refuse("out_of_range", format!("usd must be a number from 0 to 1,000,000, not {}", field.value));
+        }
+        amount
+    });
+    reader.close();
+    let amounts = [(BudgetUnit::Tokens, tokens), (BudgetUnit::Usd, nano_usd)];
+    amounts.into_iter().filter_map(|(unit, amount)| Some(BudgetLimit { unit, amount: amount? })).collect()
+}
+
+fn write_budget(limits: &[BudgetLimit]) -> Value {
+    let mut writer = Writer::default();
+    for limit in limits {
+        match limit.unit {
+            BudgetUnit::Tokens => writer.put("tokens", &limit.amount),
+            BudgetUnit::Usd => writer.put("usd", &as_usd(limit.amount)),
+        }
+    }
+    writer.object()
 }

@@ -82,7 +82,13 @@ fn what_is_not_written_is_as_it_is_by_default() {
 
     assert_eq!(
         document.settings(),
-        &Settings { timeout_ms: 3_600_000, max_parallel_steps: 16, concurrency: None, on_failure: None }
+        &Settings {
+            timeout_ms: 3_600_000,
+            max_parallel_steps: 16,
+            concurrency: None,
+            on_failure: None,
+            budget: Vec::new()
+        }
     );
     let step = &document.steps()[0];
     let StepAction::Agent(agent) = &step.action else { panic!("an agent") };

@@ -18,6 +18,7 @@ mod schema;
 mod secret;
 mod tabular;
 mod unit_of_work;
+mod usage;
 mod waiting;
 mod worker;
 
@@ -44,7 +45,7 @@ pub use repository::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
     TemplateRepository, UserRepository, WorkflowRepository,
 };
-pub use runner::{AgentCall, AgentRunner, AttemptHost, LogSink, WorkflowCall};
+pub use runner::{AgentCall, AgentRunner, AttemptHost, BUDGET_EXCEEDED, LogSink, WorkflowCall};
 pub use schedule::{
     DueRequest, DueSchedule, DueSchedules, FireOutcome, Fired, FiredTick, Firing, ScheduleRepository,
     ScheduledExecution,
@@ -53,6 +54,9 @@ pub use schema::{SchemaProblem, SchemaValidator};
 pub use secret::{CipherError, RevealedSecret, SecretCipher, SecretQueries, SecretRepository, SecretVault};
 pub use tabular::{TabularQuery, TabularSql};
 pub use unit_of_work::{Store, UnitOfWork};
+pub use usage::{
+    BudgetLedger, BudgetQueries, BudgetRepository, Reservation, ReserveOutcome, UsageFilter, UsageQueries, UsageRow,
+};
 pub use waiting::{ApprovalFilter, ApprovalQueries, ScheduleQueries, StoredSchedule, StoredTick};
 pub use worker::{LeaseGrant, NewWorker, Renewal, Takeover, WorkerRepository};
 
@@ -76,5 +80,6 @@ pub use {
     schema::MockSchemaValidator,
     secret::{MockSecretQueries, MockSecretRepository},
     unit_of_work::MockStore,
+    usage::{MockBudgetLedger, MockBudgetQueries, MockBudgetRepository, MockUsageQueries},
     worker::MockWorkerRepository,
 };

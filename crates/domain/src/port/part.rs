@@ -8,7 +8,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::Result;
-use crate::id::{ExecutionId, WorkerId};
+use crate::{
+    id::{ExecutionId, WorkerId},
+    usage::Charge,
+};
 
 /// What kind of thing was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -120,10 +123,15 @@ pub trait PartJournal: Send + Sync {
     /// The parts of a step, in the order in which they were recorded.
     async fn parts(&self, step: &StepPlace) -> Result<Vec<StepPart>>;
 
-    /// Records a part.
+    /// Records a part, and what it is charged if it was a turn of a model; settles what was reserved for it.
     ///
     /// MUST write nothing for a worker that is marked dead or does not own the execution. MUST leave what stands under
     /// the key as it is and return it, so that whoever comes second goes on with what came first, and a record of
-    /// unknown outcome can be sent again.
-    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome>;
+    /// unknown outcome can be sent again. MUST charge a part once, with its record.
+    async fn record_part<'a>(
+        &self,
+        worker: WorkerId,
+        step: &'a StepPlace,
+        part: (&'a StepPart, Option<&'a Charge>),
+    ) -> Result<PartOutcome>;
 }

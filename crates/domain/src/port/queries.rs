@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 
-use super::{ApprovalQueries, Page, PageRequest, PartRecord, Result, ScheduleQueries, SecretQueries, SessionQueries};
+use super::{
+    ApprovalQueries, BudgetQueries, Page, PageRequest, PartRecord, Result, ScheduleQueries, SecretQueries,
+    SessionQueries, UsageQueries,
+};
 use crate::{
     agent::{Agent, AgentStatus, AgentType},
     api_key::ApiKey,
@@ -269,4 +272,8 @@ pub trait Queries: Send + Sync {
     fn approvals(&self) -> &dyn ApprovalQueries;
     /// The schedules.
     fn schedules(&self) -> &dyn ScheduleQueries;
+    /// The budgets.
+    fn budgets(&self) -> &dyn BudgetQueries;
+    /// What models used.
+    fn usage(&self) -> &dyn UsageQueries;
 }

@@ -5,12 +5,13 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use super::StepPart;
+use super::{Reservation, StepPart};
 use crate::{
     agent::Agent,
     execution_log::LogLevel,
     id::{ExecutionId, UserId},
     step_run::StepError,
+    usage::Charge,
 };
 
 /// One attempt of an agent step.
@@ -53,6 +54,9 @@ pub struct WorkflowCall {
     pub inputs: Value,
 }
 
+/// The code of the error of an attempt that waits for a budget.
+pub const BUDGET_EXCEEDED: &str = "budget_exceeded";
+
 /// What an attempt has at hand while it runs. All attempts of a step share what they record.
 #[async_trait]
 pub trait AttemptHost: Send + Sync + fmt::Debug {
@@ -63,14 +67,22 @@ pub trait AttemptHost: Send + Sync + fmt::Debug {
     /// A transient one if it cannot be read.
     async fn recorded(&self) -> Result<Vec<StepPart>, StepError>;
 
-    /// Records a part of the step, and returns what is durable under its key now. That is what the attempt MUST go
+    /// Reserves what a turn of a model may use, before it is taken.
+    ///
+    /// # Errors
+    ///
+    /// [`BUDGET_EXCEEDED`] if a budget has not enough left: the attempt MUST end with this very error at once, and the
+    /// step goes on where it was when there is more.
+    async fn reserve(&self, turn: Reservation) -> Result<(), StepError>;
+
+    /// Records a part of the step, with what it is charged, and returns what is durable under its key now. That is what the attempt MUST go
     /// on with: another attempt may have come first.
     ///
     /// # Errors
     ///
     /// A transient one if the worker lost the execution meanwhile; a permanent one if the part is too large, or storage
     /// refuses it.
-    async fn record(&self, part: StepPart) -> Result<Value, StepError>;
+    async fn record(&self, part: StepPart, charge: Option<Charge>) -> Result<Value, StepError>;
 
     /// The active agent of a name, as the owner of the step's agent sees it; a version is named by its id.
     ///

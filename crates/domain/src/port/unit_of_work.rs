@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{
-    AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
+    AgentRepository, ApiKeyRepository, AuditLogRepository, BudgetRepository, DeploymentRepository, ExecutionRepository,
     IdempotencyRepository, Result, SecretRepository, SessionRepository, TemplateRepository, UserRepository,
     WorkflowRepository,
 };
@@ -32,6 +32,8 @@ pub trait UnitOfWork: Send {
     fn idempotency(&mut self) -> &mut dyn IdempotencyRepository;
     /// The secrets, sealed.
     fn secrets(&mut self) -> &mut dyn SecretRepository;
+    /// The budgets.
+    fn budgets(&mut self) -> &mut dyn BudgetRepository;
     /// The audit log.
     fn audit_logs(&mut self) -> &mut dyn AuditLogRepository;
     /// Makes all changes durable.

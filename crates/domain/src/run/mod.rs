@@ -152,6 +152,16 @@ impl Run {
         &self.context
     }
 
+    /// The command that starts an attempt once more, which has not come to an end: it waits for what is not its own, a
+    /// budget, until then. `None` if the run does not want the attempt.
+    #[must_use]
+    pub fn start_again(&self, step: StepAddress, attempt: u16, due: DateTime<Utc>) -> Option<StartStep> {
+        if !self.wants(step, attempt) {
+            return None;
+        }
+        self.start_command(step, attempt, due).ok()
+    }
+
     /// What is started or waited for and has not ended, as the commands that asked for it.
     #[must_use]
     pub fn outstanding(&self) -> Vec<Command> {

@@ -1,14 +1,17 @@
 //! Attempts of agent steps: started in tasks of their own, shown when they take long, ended by a message.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use chrono::TimeDelta;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::Instrument;
 use turbocat_domain::{
     agent::{Agent, AgentType},
-    port::AgentCall,
+    execution_log::LogLevel,
+    port::{AgentCall, LogSink},
     run::{Report, StartStep, StepAddress},
+    step_run::StepError,
 };
 use turbocat_planted::{Bug, is_planted};
 
@@ -16,7 +19,7 @@ use super::{
     Shard, SlotKey,
     lane::Entry,
     message::{ChildStarted, Ended, Message, StartOfChild},
-    slot::{Active, Child, Running, Slot},
+    slot::{Active, Child, Running, Short, Slot},
 };
 use crate::{
     agents,
@@ -24,6 +27,10 @@ use crate::{
     host::StepHost,
     logs::{AttemptLog, LogSource},
 };
+
+/// How long an attempt waits for a budget before it looks again by itself: reservations of others may have been settled,
+/// or a day begun. One that is changed wakes it at once.
+const BUDGET_RECHECK: TimeDelta = TimeDelta::seconds(30);
 
 /// An attempt that has no record yet.
 pub(super) struct Young {
@@ -47,7 +54,9 @@ impl Shard {
             workflow_step_id: planned.workflow_step_id,
         };
         let child = child_of(slot, &start, &agent);
-        let host = StepHost { life: Arc::clone(&self.life), slot: key, step, attempt, child };
+        let limits = slot.run.plan().settings().budget.as_slice().into();
+        let (life, short) = (Arc::clone(&self.life), OnceLock::new());
+        let host = Arc::new(StepHost { life, slot: key, step, attempt, child, limits, short });
         // The owner before may have started children for it, and the attempt may do so.
         let may_have_children = agent.kind == AgentType::Llm && agent.config.get("tools").is_some();
         let call = AgentCall {
@@ -58,16 +67,22 @@ impl Shard {
             timeout_ms: agents::effective_timeout_ms(&agent, start.timeout_ms),
             inputs: agents::inputs_over_parameters(&agent, start.inputs),
             agent,
-            host: Arc::new(host),
+            host: Arc::clone(&host) as _,
         };
         let core = &self.life.core;
         let log = Arc::new(AttemptLog::new(core, source));
         let (runner, shard) = (Arc::clone(&core.ports.runner), self.life.shard.clone());
         let span = tracing::info_span!("run.step", execution.id = %call.execution_id, step.path = call.path, attempt);
         let run = async move {
+            let lines = Arc::clone(&log);
             let result = agents::attempt(runner, call, log).await;
+            // What waits for a budget has not failed.
+            let short = result.as_ref().err().and_then(|_| host.short.get().cloned());
+            if let Some(short) = &short {
+                lines.log(LogLevel::Warn, &format!("waits for a budget: {}", short.message));
+            }
             // A closed inbox means that this life is over, and with it the attempt.
-            let _closed = shard.send(Message::Ended(Ended { slot: key, step, attempt, result }));
+            let _closed = shard.send(Message::Ended(Ended { slot: key, step, attempt, result, short }));
         };
         let task = core.tasks.spawn(run.instrument(span));
         let running = Running { attempt, agent_id, task: task.abort_handle() };
@@ -172,12 +187,14 @@ impl Shard {
 
     /// An attempt has ended by itself.
     pub(super) fn attempt_ended(&mut self, ended: Ended) {
-        let Ended { slot: key, step, attempt, result } = ended;
+        let Ended { slot: key, step, attempt, result, short } = ended;
         let is_current = match self.slots.get(key).and_then(|slot| slot.active.get(&step)) {
             Some(Active::Running(running)) => running.attempt == attempt,
             _ => false,
         };
-        if is_current {
+        if let Some(short) = short.filter(|_| is_current) {
+            self.suspend(key, (step, attempt), &short);
+        } else if is_current {
             self.take_in(
                 key,
                 match result {
@@ -185,6 +202,30 @@ impl Shard {
                     Err(error) => Report::Failed { step, attempt, error },
                 },
             );
+        }
+    }
+
+    /// Lets an attempt wait until a budget has enough left for its next turn. It has not failed: the same attempt goes
+    /// on, behind what was recorded of it.
+    fn suspend(&mut self, key: SlotKey, (step, attempt): (StepAddress, u16), short: &StepError) {
+        self.take_active(key, step);
+        let due = self.now + BUDGET_RECHECK;
+        let Some(slot) = self.slots.get(key) else { return };
+        if let Some(start) = slot.run.start_again(step, attempt, due) {
+            self.set_active(key, step, Active::Short(Short { start, why: short.message.clone() }));
+            self.settle(key);
+        }
+    }
+
+    /// Starts the attempts again that wait for a budget: one was changed.
+    pub(super) fn try_budgets_again(&mut self, key: SlotKey) {
+        let Some(slot) = self.slots.get(key) else { return };
+        let short = slot.active.iter().filter(|(_, active)| matches!(active, Active::Short(_)));
+        let short: Vec<StepAddress> = short.map(|(step, _)| *step).collect();
+        for step in short {
+            if let Some(Active::Short(Short { start, .. })) = self.take_active(key, step) {
+                self.start_now(key, start);
+            }
         }
     }
 

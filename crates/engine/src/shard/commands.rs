@@ -6,7 +6,7 @@ use turbocat_planted::{Bug, is_planted};
 use super::{
     Shard, SlotKey,
     lane::Entry,
-    slot::{Active, Phase, Waiting},
+    slot::{Active, Phase, Short, Waiting},
 };
 use crate::children;
 
@@ -100,8 +100,8 @@ impl Shard {
         self.unpark(key);
         let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_live()) else { return };
         match slot.active.get(&step) {
-            Some(Active::Delayed(_)) => {
-                if let Some(Active::Delayed(start)) = self.take_active(key, step) {
+            Some(Active::Delayed(_) | Active::Short(_)) => {
+                if let Some(Active::Delayed(start) | Active::Short(Short { start, .. })) = self.take_active(key, step) {
                     self.start(key, start);
                 }
             }

@@ -114,6 +114,7 @@ impl Shard {
             }
             if let Some(key) = self.index.get(&letter.id).copied() {
                 self.unpark(key);
+                self.try_budgets_again(key);
                 self.request_read(key, false);
             }
         }

@@ -61,6 +61,8 @@ pub(crate) struct Ended {
     pub(crate) step: StepAddress,
     pub(crate) attempt: u16,
     pub(crate) result: Result<Value, StepError>,
+    /// The budget that it is short of, if it waits for one.
+    pub(crate) short: Option<StepError>,
 }
 
 /// What came of starting a child.

@@ -55,7 +55,7 @@ use self::{
     lane::Lanes,
     mail::{Mailbox, Reads},
     slab::Slab,
-    slot::{Active, Slot},
+    slot::{Active, Short, Slot},
     timers::{Timer, Timers},
 };
 pub(crate) use self::{
@@ -261,7 +261,9 @@ impl Shard {
     /// Notes what of a step is going on.
     fn set_active(&mut self, key: SlotKey, step: StepAddress, active: Active) {
         match &active {
-            Active::Delayed(start) => self.timers.set(start.due, Timer::Step(key, step)),
+            Active::Delayed(start) | Active::Short(Short { start, .. }) => {
+                self.timers.set(start.due, Timer::Step(key, step));
+            }
             Active::Waiting(waiting) => {
                 if let Some(until) = waiting.until {
                     self.timers.set(until, Timer::Step(key, step));
@@ -280,7 +282,9 @@ impl Shard {
     fn take_active(&mut self, key: SlotKey, step: StepAddress) -> Option<Active> {
         let active = self.slots.get_mut(key)?.take_active(step)?;
         match &active {
-            Active::Delayed(start) => self.timers.unset(start.due, Timer::Step(key, step)),
+            Active::Delayed(start) | Active::Short(Short { start, .. }) => {
+                self.timers.unset(start.due, Timer::Step(key, step));
+            }
             Active::Waiting(waiting) => {
                 if let Some(until) = waiting.until {
                     self.timers.unset(until, Timer::Step(key, step));

@@ -8,7 +8,7 @@ use turbocat_planted::{Bug, is_planted};
 
 use super::{
     Shard, SlotKey, Timer,
-    slot::{Active, Phase, Slot, Waiting},
+    slot::{Active, Phase, Short, Slot, Waiting},
 };
 
 /// A parent stays so long in memory for its children: most are short, and end in the same process.
@@ -96,7 +96,7 @@ impl Active {
     /// Whether it takes long enough to be written out.
     fn is_long(&self, soon: DateTime<Utc>, now: DateTime<Utc>) -> bool {
         match self {
-            Self::Delayed(start) => start.due > soon,
+            Self::Delayed(start) | Self::Short(Short { start, .. }) => start.due > soon,
             Self::Waiting(waiting) => {
                 waiting.until.is_none_or(|until| until > soon)
                     && waiting.seen_until.is_none_or(|seen| seen + EVENTS_SETTLE < now)
@@ -108,7 +108,7 @@ impl Active {
 
     fn due_at(&self) -> Option<DateTime<Utc>> {
         match self {
-            Self::Delayed(start) => Some(start.due),
+            Self::Delayed(start) | Self::Short(Short { start, .. }) => Some(start.due),
             Self::Waiting(waiting) => waiting.until,
             Self::Loading(_) | Self::Queued(_) | Self::Running(_) | Self::Child(_) => None,
         }

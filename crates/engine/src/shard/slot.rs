@@ -77,6 +77,8 @@ pub(super) enum Phase {
 pub(super) enum Active {
     /// It waits for the time of its next attempt.
     Delayed(StartStep),
+    /// It waits for a budget.
+    Short(Short),
     /// Its agent is being loaded.
     Loading(StartStep),
     /// Its agent runs as often as it may.
@@ -100,6 +102,14 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+/// An attempt that waits for a budget.
+pub(super) struct Short {
+    /// What starts it again.
+    pub(super) start: StartStep,
+    /// Which budget, and what it is short of.
+    pub(super) why: String,
 }
 
 /// A child execution.
@@ -136,6 +146,7 @@ impl Active {
     pub(super) const fn attempt(&self) -> u16 {
         match self {
             Self::Delayed(start) | Self::Loading(start) | Self::Queued(start) => start.attempt,
+            Self::Short(short) => short.start.attempt,
             Self::Running(running) => running.attempt,
             Self::Child(child) => child.attempt,
             Self::Waiting(_) => 1,
@@ -148,7 +159,7 @@ impl Active {
         match self {
             Self::Loading(_) | Self::Queued(_) | Self::Running(_) => true,
             Self::Child(child) => !child.is_started,
-            Self::Delayed(_) | Self::Waiting(_) => false,
+            Self::Delayed(_) | Self::Short(_) | Self::Waiting(_) => false,
         }
     }
 
@@ -212,6 +223,7 @@ impl Slot {
         let active = self.active.get(&step)?;
         let (path, what, end) = match active {
             Active::Delayed(start) => (&start.path, Awaited::Retry, Some(start.due)),
+            Active::Short(short) => (&short.start.path, Awaited::Budget(short.why.clone()), None),
             Active::Queued(start) => (&start.path, Awaited::Agent, None),
             Active::Waiting(waiting) => (&waiting.path, waiting.awaited(), waiting.until),
             Active::Loading(_) | Active::Running(_) | Active::Child(_) => return None,

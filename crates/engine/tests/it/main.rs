@@ -8,6 +8,7 @@
     reason = "what does not hold in a test fails it"
 )]
 
+mod budgets;
 mod children;
 mod flows;
 mod follow_ups;

@@ -13,14 +13,17 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::time::Instant;
 use turbocat_domain::{
+    budget::BudgetLimit,
     execution_log::ExecutionLog,
     id::{ExecutionId, WorkerId},
     port::{
-        CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
-        EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
-        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome, Queries, Renewal,
-        RepositoryError, Result, ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover, WorkerRepository,
+        BudgetLedger, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest,
+        DueSchedules, EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
+        JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome,
+        Queries, Renewal, RepositoryError, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart,
+        StepPlace, StoredEvent, Takeover, WorkerRepository,
     },
+    usage::Charge,
 };
 use turbocat_testkit::{
     clock::epoch,
@@ -126,9 +129,27 @@ impl PartJournal for Observed {
         self.store.parts(step).await
     }
 
-    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
+    async fn record_part<'a>(
+        &self,
+        worker: WorkerId,
+        step: &'a StepPlace,
+        part: (&'a StepPart, Option<&'a Charge>),
+    ) -> Result<PartOutcome> {
         self.enter("part.record")?;
         self.store.record_part(worker, step, part).await
+    }
+}
+
+#[async_trait]
+impl BudgetLedger for Observed {
+    async fn reserve<'a>(
+        &self,
+        step: &'a StepPlace,
+        wanted: &'a Reservation,
+        limits: &'a [BudgetLimit],
+    ) -> Result<ReserveOutcome> {
+        self.enter("budget.reserve")?;
+        self.store.reserve(step, wanted, limits).await
     }
 }
 

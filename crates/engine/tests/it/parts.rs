@@ -57,7 +57,7 @@ impl AgentRunner for Turns {
                 }
             }
             let part = StepPart { key: format!("turn.{turn}"), kind: PartKind::Turn, data: json!(turn) };
-            said.push(call.host.record(part).await?);
+            said.push(call.host.record(part, None).await?);
         }
         if let Some(workflow) = &self.workflow {
             let call_of =

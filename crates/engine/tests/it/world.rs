@@ -141,6 +141,7 @@ impl World {
             schedules: self.store.clone(),
             journal: self.store.clone(),
             parts: self.store.clone(),
+            budgets: self.store.clone(),
             events: self.store.clone(),
             logs: self.store.clone(),
             counters: self.store.clone(),

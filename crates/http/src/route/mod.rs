@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod agent_type;
 pub(crate) mod audit_log;
+pub(crate) mod budget;
 pub(crate) mod bulk;
 pub(crate) mod document;
 pub(crate) mod execution;

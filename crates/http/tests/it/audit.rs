@@ -9,7 +9,8 @@ use turbocat_domain::{
 use turbocat_http::{Route, routes};
 
 use crate::{
-    matrix::{Scene, Target, body},
+    bodies::body,
+    matrix::{Scene, Target},
     world::{Ask, PASSWORD, World},
 };
 

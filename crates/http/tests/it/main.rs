@@ -9,6 +9,7 @@
 )]
 
 mod audit;
+mod bodies;
 mod body;
 mod bulk;
 mod document;

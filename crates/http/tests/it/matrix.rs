@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-use turbocat_application::{AccountChange, Actor, LogIn, NewSecret, Origin, TemplateContent};
+use serde_json::json;
+use turbocat_application::{AccountChange, Actor, LogIn, NewBudget, NewSecret, Origin, TemplateContent};
 use turbocat_domain::{
+    budget::{BudgetPeriod, BudgetScope, BudgetUnit},
     id::ExecutionId,
     port::{AgentFilter, ExecutionFilter, PageRequest, Queries, TemplateFilter, WorkflowFilter},
     template::TemplateType,
@@ -14,7 +15,10 @@ use turbocat_domain::{
 };
 use turbocat_http::{Needs, Route, routes};
 
-use crate::world::{Answer, Ask, HELLO, PASSWORD, World, nobody};
+use crate::{
+    bodies::body,
+    world::{Answer, Ask, HELLO, PASSWORD, World, nobody},
+};
 
 /// A workflow that waits for people, and one that starts by itself.
 const ASKING: &str = "
@@ -83,9 +87,10 @@ pub(crate) enum Target {
 const TARGETS: [Target; 4] = [Target::Owners, Target::Nothing, Target::OtherKind, Target::NoId];
 
 /// What a service account may do. Everything else it may not.
-const OF_SERVICES: [&str; 10] = [
+const OF_SERVICES: [&str; 12] = [
     "account:read",
     "agents:read",
+    "budgets:read",
     "deployments:read",
     "events:send",
     "executions:cancel",
@@ -93,6 +98,7 @@ const OF_SERVICES: [&str; 10] = [
     "executions:start",
     "schedules:read",
     "templates:read",
+    "usage:read",
     "workflows:read",
 ];
 
@@ -137,6 +143,14 @@ impl Scene {
             is_public: false,
         };
         let template = world.state.use_cases.create_template(actor, template).await.unwrap().id;
+        let budget = NewBudget {
+            scope: BudgetScope::Agent("hello".parse().unwrap()),
+            unit: BudgetUnit::Tokens,
+            period: BudgetPeriod::Total,
+            amount: 7,
+            owner: None,
+        };
+        let budget = world.state.use_cases.set_budget(actor, budget).await.unwrap().budget.id;
         let asking = ask_somebody(&world).await;
         let timed = world.publish(&world.owner, TIMED).await;
         let timed = timed["published"][0]["id"].as_str().unwrap();
@@ -149,6 +163,7 @@ impl Scene {
             ("workflows", id(1)),
             ("executions", execution.to_string()),
             ("api-keys", key.to_string()),
+            ("budgets", budget.to_string()),
             ("secrets", secret.id.to_string()),
             ("templates", template.to_string()),
             ("sessions", session.to_string()),
@@ -258,45 +273,16 @@ impl Scene {
             queries.users().get(self.world.owner.id).await.map(|user| (user.role, user.is_active, user.full_name));
         let secrets = self.world.state.access.secrets(actor, None, ("", 50)).await.unwrap();
         let secrets: Vec<_> = secrets.iter().filter(|secret| secret.name.as_str() == "OWNERS").collect();
-        format!("{templates:?} {secrets:?} {workflows:?} {agents:?} {executions:?} {keys:?} {session:?} {owner:?}")
+        let budget = self.world.state.use_cases.budget(actor, self.ids["budgets"].parse().unwrap()).await.unwrap();
+        format!(
+            "{budget:?} {templates:?} {secrets:?} {workflows:?} {agents:?} {executions:?} {keys:?} {session:?} {owner:?}"
+        )
     }
 }
 
 /// The part of the path that says of which kind what it names is.
 fn kind(route: &Route) -> &str {
     route.path.strip_prefix("/api/v1/").unwrap().split('/').next().unwrap()
-}
-
-/// A body that the route takes.
-pub(crate) fn body(route: &Route) -> Option<Value> {
-    match (route.method, route.path.as_str()) {
-        ("POST", "/api/v1/workflows") => {
-            Some(json!({ "name": "new", "steps": [{ "key": "a", "type": "wait", "config": { "duration_ms": 1 } }] }))
-        }
-        ("POST", "/api/v1/agents") => Some(json!({ "kind": "agent", "name": "new", "type": "data", "config": {} })),
-        ("POST", "/api/v1/executions") => Some(json!({ "workflow": "hello" })),
-        ("POST", "/api/v1/executions/bulk") => Some(json!({ "items": [{ "workflow": "hello" }] })),
-        ("POST", "/api/v1/api-keys") => Some(json!({ "name": "new", "scopes": ["executions:read"] })),
-        ("POST", "/api/v1/secrets") => Some(json!({ "name": "NEW", "value": "the-new-value" })),
-        ("POST", "/api/v1/users") => Some(json!({ "email": "new@example.com" })),
-        ("POST", "/api/v1/sessions") => Some(json!({ "email": "owner@example.com", "password": "wrong" })),
-        ("POST", "/api/v1/templates") => Some(json!({
-            "name": "new", "category": "Tests", "type": "step",
-            "template_data": { "key": "a", "type": "wait", "config": { "duration_ms": 1 } },
-        })),
-        ("PATCH", "/api/v1/templates/{id}") => Some(json!({ "description": "Changed" })),
-        ("PUT", "/api/v1/templates/{id}/rating") => Some(json!({ "stars": 5 })),
-        ("POST", "/api/v1/me/password") => Some(json!({ "current": PASSWORD, "new": "another correct horse" })),
-        ("PATCH", "/api/v1/users/{id}") => Some(json!({ "full_name": "Changed" })),
-        ("POST", "/api/v1/hooks/{id}" | "/api/v1/templates/{id}/instantiate") => Some(json!({})),
-        ("POST", "/api/v1/events") => Some(json!({ "name": "paid" })),
-        ("POST", "/api/v1/approvals/{id}/decide") => Some(json!({ "path": "ask", "approved": true })),
-        ("POST", path) => {
-            assert!(path.ends_with("/restore") || path.ends_with("/cancel"), "{path}: the matrix has no body for it");
-            None
-        }
-        _ => None,
-    }
 }
 
 /// What must be answered: a status, or nothing where it depends on how things stand, but must not be 401 or 403.

@@ -141,7 +141,7 @@ async fn the_turns_and_calls_of_its_steps_are_listed() {
     let call = json!({ "tool": "files.read", "error": { "code": "timeout", "message": "slow" } });
     for (name, kind, data) in [("turn.1", PartKind::Turn, turn), ("call.1.1", PartKind::Call, call)] {
         let part = StepPart { key: name.to_owned(), kind, data };
-        world.store.record_part(worker.id, &step, &part).await.unwrap();
+        world.store.record_part(worker.id, &step, (&part, None)).await.unwrap();
     }
 
     let path = format!("/api/v1/executions/{}/parts", claimed[0].id);

@@ -1,6 +1,7 @@
 //! The engine's protocol: leases, the queue, the journal, events, metrics, lines of logs. Each call is atomic by
 //! itself, and most are one statement.
 
+mod budgets;
 mod counters;
 mod events;
 mod journal;

@@ -3,13 +3,14 @@
 use async_trait::async_trait;
 use chrono::NaiveDateTime;
 use sea_orm::{ConnectionTrait, FromQueryResult, Statement};
-use serde_json::Value;
+use serde_json::{Value, json};
 use turbocat_domain::{
     id::{ExecutionId, WorkerId},
     port::{
         Cursor, Page, PageRequest, PartJournal, PartKind, PartOutcome, PartRecord, RepositoryError, Result, StepPart,
         StepPlace,
     },
+    usage::Charge,
 };
 use uuid::Uuid;
 
@@ -87,7 +88,12 @@ impl PartJournal for PgStore {
     }
 
     #[tracing::instrument(name = "db.step_parts.record", level = "debug", skip_all, err(level = "debug"))]
-    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
+    async fn record_part<'a>(
+        &self,
+        worker: WorkerId,
+        step: &'a StepPlace,
+        (part, charge): (&'a StepPart, Option<&'a Charge>),
+    ) -> Result<PartOutcome> {
         const REPEATS_MAX: u32 = 3;
         let statement = sql::record_step_part(PartValues {
             worker: worker.as_uuid(),
@@ -96,6 +102,7 @@ impl PartJournal for PgStore {
             key: &part.key,
             kind: part.kind.as_str(),
             data: part.data.to_string(),
+            charge: charge.map(written),
         });
         for _ in 0..REPEATS_MAX {
             if let Some(outcome) = self.record_once(statement.clone()).await? {
@@ -104,6 +111,17 @@ impl PartJournal for PgStore {
         }
         Err(RepositoryError::Conflict { entity: ENTITY })
     }
+}
+
+/// A charge, as the statement takes it.
+fn written(charge: &Charge) -> String {
+    let Charge { agent_id, agent_name, provider, model, tokens, nano_usd, price_version } = charge;
+    json!({
+        "agent_id": agent_id.as_uuid(), "agent_name": agent_name.as_str(), "provider": provider, "model": model,
+        "input_tokens": tokens.input, "output_tokens": tokens.output, "cached_input_tokens": tokens.cached_input,
+        "nano_usd": nano_usd, "price_version": price_version,
+    })
+    .to_string()
 }
 
 impl PgStore {

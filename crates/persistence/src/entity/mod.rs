@@ -3,6 +3,7 @@
 pub(crate) mod agent;
 pub(crate) mod api_key;
 pub(crate) mod audit_log;
+pub(crate) mod budget;
 pub(crate) mod deployment;
 pub(crate) mod execution;
 pub(crate) mod execution_log;

@@ -6,6 +6,7 @@
 mod agent;
 mod api_key;
 mod audit_log;
+mod budget;
 mod deployment;
 mod execution;
 mod execution_log;
@@ -15,11 +16,13 @@ mod secret;
 mod session;
 mod step_run;
 mod template;
+mod usage;
 mod user;
 mod waiting;
 mod workflow;
 mod workflow_step;
 
+pub(crate) use budget::standings;
 use chrono::{DateTime, NaiveDateTime, Utc};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,

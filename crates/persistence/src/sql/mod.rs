@@ -8,6 +8,7 @@ mod parts;
 mod planted;
 mod sections;
 mod template;
+mod usage;
 mod waiting;
 
 use sea_orm::{DbBackend, Statement, Value};
@@ -27,6 +28,10 @@ pub(crate) use journal::{
 };
 pub(crate) use parts::{PartValues, list_execution_parts, list_step_parts, record_step_part};
 pub(crate) use template::{count_template_use, fold_template_ratings, rate_template};
+pub(crate) use usage::{
+    BudgetValues, UsageValues, insert_execution_budgets, list_budget_standings, lock_budgets, put_budget,
+    reserve_budgets, sum_execution_usage, sum_usage, wait_for_budget, wake_for_budget,
+};
 pub(crate) use waiting::{ApprovalValues, list_schedule_ticks, list_schedules, list_waiting_approvals};
 
 /// A file of this folder, to be run with these values.
@@ -232,13 +237,14 @@ mod tests {
         statements.extend(statements_of_access());
         statements.extend(statements_of_parts());
         statements.extend(template::statements_of_templates());
+        statements.extend(usage::statements_of_usage());
         statements
     }
 
     /// Those of the parts of steps.
     fn statements_of_parts() -> BTreeMap<&'static str, Statement> {
         let (id, data) = (Uuid::nil(), "{}".to_owned());
-        let part = PartValues { worker: id, execution: id, path: "p", key: "k", kind: "turn", data };
+        let part = PartValues { worker: id, execution: id, path: "p", key: "k", kind: "turn", data, charge: None };
         BTreeMap::from([
             ("list_execution_parts", list_execution_parts(id, 0, 1, vec!["model".to_owned()])),
             ("list_step_parts", list_step_parts(id, "p")),

@@ -14,11 +14,13 @@ pub(crate) struct PartValues<'a> {
     pub(crate) kind: &'a str,
     /// JSON.
     pub(crate) data: String,
+    /// JSON: what it is charged.
+    pub(crate) charge: Option<String>,
 }
 
 pub(crate) fn record_step_part(values: PartValues<'_>) -> Statement {
-    let PartValues { worker, execution, path, key, kind, data } = values;
-    statement!("record_step_part", worker, execution, path, key, kind, data)
+    let PartValues { worker, execution, path, key, kind, data, charge } = values;
+    statement!("record_step_part", worker, execution, path, key, kind, data, charge)
 }
 
 pub(crate) fn list_execution_parts(execution: Uuid, after: i64, limit: i64, members: Vec<String>) -> Statement {

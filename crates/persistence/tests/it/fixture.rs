@@ -4,18 +4,21 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
 use turbocat_domain::{
+    budget::BudgetLimit,
     execution_log::ExecutionLog,
     id::{ExecutionId, WorkerId, WorkflowId},
     port::{
-        AccessLedger, AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, CancelOutcome, ClaimRequest,
-        ClaimedExecution, CommitOutcome, CounterRepository, DeploymentQueries, DueRequest, DueSchedules, EndedChild,
-        EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueries, ExecutionQueue, FireOutcome, Firing, Journal,
-        JournalBatch, KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal,
-        PartOutcome, Queries, RateGrant, RateLimiter, RateRequest, Renewal, Result, ScheduleQueries,
-        ScheduleRepository, SecretQueries, SessionQueries, StepPart, StepPlace, Store, StoredEvent, Takeover,
-        TemplateQueries, UnitOfWork, UserQueries, WorkerRepository, WorkflowQueries,
+        AccessLedger, AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, BudgetLedger, BudgetQueries,
+        CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DeploymentQueries, DueRequest,
+        DueSchedules, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueries, ExecutionQueue,
+        FireOutcome, Firing, Journal, JournalBatch, KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker,
+        NextDue, PartJournal, PartOutcome, Queries, RateGrant, RateLimiter, RateRequest, Renewal, Reservation,
+        ReserveOutcome, Result, ScheduleQueries, ScheduleRepository, SecretQueries, SessionQueries, StepPart,
+        StepPlace, Store, StoredEvent, Takeover, TemplateQueries, UnitOfWork, UsageQueries, UserQueries,
+        WorkerRepository, WorkflowQueries,
     },
     schedule::Verdict,
+    usage::Charge,
 };
 use turbocat_persistence::{ConnectOptions, PgStore};
 use turbocat_testkit::{contract::ContractStore, postgres::TestDatabase};
@@ -142,6 +145,12 @@ impl Queries for Fixture {
     fn secrets(&self) -> &dyn SecretQueries {
         self.store.secrets()
     }
+    fn budgets(&self) -> &dyn BudgetQueries {
+        self.store.budgets()
+    }
+    fn usage(&self) -> &dyn UsageQueries {
+        self.store.usage()
+    }
     fn audit_logs(&self) -> &dyn AuditLogQueries {
         self.store.audit_logs()
     }
@@ -228,8 +237,25 @@ impl PartJournal for Fixture {
     async fn parts(&self, step: &StepPlace) -> Result<Vec<StepPart>> {
         self.store.parts(step).await
     }
-    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
+    async fn record_part<'a>(
+        &self,
+        worker: WorkerId,
+        step: &'a StepPlace,
+        part: (&'a StepPart, Option<&'a Charge>),
+    ) -> Result<PartOutcome> {
         self.store.record_part(worker, step, part).await
+    }
+}
+
+#[async_trait]
+impl BudgetLedger for Fixture {
+    async fn reserve<'a>(
+        &self,
+        step: &'a StepPlace,
+        wanted: &'a Reservation,
+        limits: &'a [BudgetLimit],
+    ) -> Result<ReserveOutcome> {
+        self.store.reserve(step, wanted, limits).await
     }
 }
 

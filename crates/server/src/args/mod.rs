@@ -3,6 +3,7 @@
 mod access;
 mod agents;
 mod audit;
+mod budgets;
 mod executions;
 mod run;
 mod secrets;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     access::{KeyCreateArgs, KeysCommand, UserCreateArgs, UsersCommand},
     agents::AgentsCommand,
     audit::AuditCommand,
+    budgets::{BudgetSetArgs, BudgetsCommand, UsageArgs},
     executions::{ExecutionsCommand, ListArgs, LogsArgs},
     run::RunArgs,
     secrets::{SecretSetArgs, SecretsCommand},
@@ -126,6 +128,16 @@ pub(crate) enum Command {
     /// Set, list and delete secrets of agents, or put them under a new key
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Set how much language models may use, or look how much of it is left
+    #[command(subcommand)]
+    Budgets(BudgetsCommand),
+    /// Look at what language models used: tokens and dollars by day, agent, workflow, model or user
+    #[command(after_help = "Examples:\n  \
+        turbocat usage\n  \
+        turbocat usage --by agent --from 2026-01-01 --json\n\n\
+        Costs are by a table of prices, which TURBOCAT_PRICES extends; a turn of a model without a price counts its \
+        tokens alone.")]
+    Usage(UsageArgs),
     /// Change the schema of the database, or say how it stands
     #[command(subcommand)]
     Migrate(MigrateCommand),
@@ -315,7 +327,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 43);
+        assert_eq!(shown, 47);
     }
 
     #[test]

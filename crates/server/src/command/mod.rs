@@ -5,6 +5,7 @@ mod agents;
 mod apply;
 mod asked;
 mod audit;
+mod budgets;
 mod doctor;
 mod executions;
 mod input;
@@ -65,6 +66,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let prepared = secrets::Prepared::read(command)?;
             on(open()?, async |url| secrets::run(url, &global, prepared).await)
         }
+        Command::Budgets(command) => on(open()?, async |url| budgets::budgets(url, &global, command).await),
+        Command::Usage(args) => on(open()?, async |url| budgets::usage(url, &global, args).await),
         Command::Migrate(command @ MigrateCommand::Up) => {
             on(open()?, async |url| migrate::run(url, &global, command).await)
         }

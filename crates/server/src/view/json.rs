@@ -38,6 +38,7 @@ impl View for JsonView {
             Awaited::Time => ("time", None),
             Awaited::Approval => ("approval", None),
             Awaited::Event(name) => ("event", Some(name)),
+            Awaited::Budget(why) => ("budget", Some(why)),
         };
         report::json_line(&json!({
             "event": "wait",

@@ -45,6 +45,6 @@ fn is_news(wait: &StepWait) -> bool {
     match wait.what {
         Awaited::Agent => false,
         Awaited::Time => wait.ends_in_ms.is_none_or(|ms| ms >= WAIT_SHOWN_MS),
-        Awaited::Retry | Awaited::Event(_) | Awaited::Approval => true,
+        Awaited::Retry | Awaited::Event(_) | Awaited::Approval | Awaited::Budget(_) => true,
     }
 }

@@ -89,6 +89,7 @@ pub(super) fn awaited(wait: &StepWait, waited_ms: u64) -> String {
         (Awaited::Time, None) => "waits".to_owned(),
         (Awaited::Event(name), _) => format!("waits for the event `{}`{at_most}", harmless(name)),
         (Awaited::Approval, _) => format!("waits for an approval{at_most}"),
+        (Awaited::Budget(why), _) => format!("waits for a budget: {}", harmless(why)),
     }
 }
 

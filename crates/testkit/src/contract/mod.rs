@@ -34,6 +34,7 @@ pub mod schedule;
 pub mod secret;
 mod suite;
 pub mod unit_of_work;
+pub mod usage;
 pub mod waiting;
 pub mod worker;
 
@@ -42,8 +43,8 @@ use chrono::{DateTime, Utc};
 use turbocat_domain::{
     id::{ExecutionId, WorkerId, WorkflowId},
     port::{
-        AccessLedger, CounterRepository, EventQueries, ExecutionAcceptor, ExecutionQueue, Journal, LogWriter,
-        PartJournal, Queries, RateLimiter, ScheduleRepository, Store, WorkerRepository,
+        AccessLedger, BudgetLedger, CounterRepository, EventQueries, ExecutionAcceptor, ExecutionQueue, Journal,
+        LogWriter, PartJournal, Queries, RateLimiter, ScheduleRepository, Store, WorkerRepository,
     },
     schedule::Verdict,
 };
@@ -62,6 +63,7 @@ pub trait ContractStore:
     + LogWriter
     + CounterRepository
     + PartJournal
+    + BudgetLedger
     + ScheduleRepository
     + ExecutionAcceptor
     + RateLimiter

@@ -23,7 +23,7 @@ fn a_part(key: &str) -> StepPart {
 
 /// Records a part, and expects that it stands.
 async fn record(store: &dyn ContractStore, worker: WorkerId, step: &StepPlace, part: &StepPart) {
-    let outcome = store.record_part(worker, step, part).await.unwrap();
+    let outcome = store.record_part(worker, step, (part, None)).await.unwrap();
     assert_eq!(outcome, PartOutcome::Stands(part.data.clone()));
 }
 
@@ -52,7 +52,7 @@ pub async fn the_first_part_of_a_key_stays(store: &dyn ContractStore) {
     record(store, worker, &step, &a_part("turn.1")).await;
     let other = StepPart { data: json!("another"), kind: PartKind::Call, ..a_part("turn.1") };
 
-    let outcome = store.record_part(worker, &step, &other).await.unwrap();
+    let outcome = store.record_part(worker, &step, (&other, None)).await.unwrap();
     assert_eq!(outcome, PartOutcome::Stands(a_part("turn.1").data));
     assert_eq!(store.parts(&step).await.unwrap(), [a_part("turn.1")]);
 }
@@ -65,8 +65,10 @@ pub async fn two_that_record_at_once_agree(store: &dyn ContractStore) {
     for round in 0..20 {
         let part = |who: u32| StepPart { data: json!(who), ..a_part(&format!("turn.{round}")) };
         let (one, two) = (part(1), part(2));
-        let (first, second) =
-            tokio::join!(store.record_part(worker, &step, &one), store.record_part(worker, &step, &two));
+        let (first, second) = tokio::join!(
+            store.record_part(worker, &step, (&one, None)),
+            store.record_part(worker, &step, (&two, None))
+        );
         assert_eq!(first.unwrap(), second.unwrap());
     }
     assert_eq!(store.parts(&step).await.unwrap().len(), 20);
@@ -81,11 +83,11 @@ pub async fn a_fenced_worker_records_no_part(store: &dyn ContractStore) {
     kill(store, dead, finder).await;
 
     for stale in [dead, scene.nobody(WorkerId::from_uuid)] {
-        let outcome = store.record_part(stale, &step, &a_part("turn.2")).await.unwrap();
+        let outcome = store.record_part(stale, &step, (&a_part("turn.2"), None)).await.unwrap();
         assert_eq!(outcome, PartOutcome::Fenced);
     }
     // Not even what stands is told: it must stop.
-    assert_eq!(store.record_part(dead, &step, &a_part("turn.1")).await.unwrap(), PartOutcome::Fenced);
+    assert_eq!(store.record_part(dead, &step, (&a_part("turn.1"), None)).await.unwrap(), PartOutcome::Fenced);
     assert_eq!(ids_of(&claim(store, finder).await), [step.execution_id]);
     record(store, finder, &step, &a_part("turn.2")).await;
     assert_eq!(store.parts(&step).await.unwrap(), [a_part("turn.1"), a_part("turn.2")]);
@@ -103,7 +105,7 @@ pub async fn nobody_records_a_part_of_a_foreign_execution(store: &dyn ContractSt
 
     let nothing = scene.nobody(ExecutionId::from_uuid);
     for (worker, execution) in [(other, running), (owner, parked), (owner, ended.id), (owner, nothing)] {
-        let outcome = store.record_part(worker, &at(execution, "a"), &a_part("turn.1")).await.unwrap();
+        let outcome = store.record_part(worker, &at(execution, "a"), (&a_part("turn.1"), None)).await.unwrap();
         assert_eq!(outcome, PartOutcome::NotOwned);
         assert_eq!(store.parts(&at(execution, "a")).await.unwrap(), []);
     }

@@ -117,6 +117,20 @@ macro_rules! store_contract {
             parts_count_as_progress,
             parts_are_deleted_with_their_execution
         );
+        $crate::store_contract!(@rules $make; usage;
+            a_turn_is_charged_once_with_its_record,
+            what_a_child_used_counts_for_those_that_started_it,
+            usage_is_summed_by_what_is_asked_for,
+            sums_outlive_executions,
+            a_turn_that_fits_is_reserved_until_it_is_recorded,
+            of_two_turns_that_do_not_fit_together_one_waits,
+            a_reservation_counts_for_nothing_once_its_execution_has_ended,
+            every_budget_that_applies_is_held,
+            the_limits_of_a_workflow_become_budgets_of_its_execution,
+            who_waits_for_a_budget_is_woken_when_it_is_set_or_deleted,
+            a_budget_is_set_and_set_again_and_deleted,
+            budgets_are_listed_with_how_they_stand
+        );
         $crate::store_contract!(@rules $make; worker;
             a_living_worker_renews_its_lease,
             a_renewal_comes_in_time_until_the_worker_is_marked_dead,

@@ -3,14 +3,17 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use turbocat_domain::{
+    budget::BudgetLimit,
     execution_log::ExecutionLog,
     id::{ExecutionId, WorkerId},
     port::{
-        CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
-        EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
-        JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome,
-        Renewal, Result, ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover, WorkerRepository,
+        BudgetLedger, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest,
+        DueSchedules, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueue, FireOutcome, Firing,
+        Journal, JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal,
+        PartOutcome, Renewal, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart, StepPlace,
+        StoredEvent, Takeover, WorkerRepository,
     },
+    usage::Charge,
 };
 
 use super::Faulty;
@@ -28,8 +31,25 @@ impl<S: PartJournal> PartJournal for Faulty<S> {
         self.plan.call("part.list", self.inner.parts(step)).await
     }
 
-    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
+    async fn record_part<'a>(
+        &self,
+        worker: WorkerId,
+        step: &'a StepPlace,
+        part: (&'a StepPart, Option<&'a Charge>),
+    ) -> Result<PartOutcome> {
         self.plan.call("part.record", self.inner.record_part(worker, step, part)).await
+    }
+}
+
+#[async_trait]
+impl<S: BudgetLedger> BudgetLedger for Faulty<S> {
+    async fn reserve<'a>(
+        &self,
+        step: &'a StepPlace,
+        wanted: &'a Reservation,
+        limits: &'a [BudgetLimit],
+    ) -> Result<ReserveOutcome> {
+        self.plan.call("budget.reserve", self.inner.reserve(step, wanted, limits)).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use turbocat_domain::port::{
-    AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,
+    AgentRepository, ApiKeyRepository, AuditLogRepository, BudgetRepository, DeploymentRepository, ExecutionRepository,
     IdempotencyRepository, Result, SecretRepository, SessionRepository, Store, TemplateRepository, UnitOfWork,
     UserRepository, WorkflowRepository,
 };
@@ -62,6 +62,10 @@ impl UnitOfWork for FaultyUnitOfWork {
 
     fn secrets(&mut self) -> &mut dyn SecretRepository {
         self.inner.secrets()
+    }
+
+    fn budgets(&mut self) -> &mut dyn BudgetRepository {
+        self.inner.budgets()
     }
 
     fn audit_logs(&mut self) -> &mut dyn AuditLogRepository {

@@ -14,6 +14,8 @@ use turbocat_domain::{
     step_run::{StepOutcome, StepRecord},
 };
 
+use super::usage::Usage;
+
 /// A moment and what breaks the tie of two that share it.
 pub(super) type At<T> = (DateTime<Utc>, T);
 
@@ -111,6 +113,8 @@ pub(super) struct Engine {
     pub(super) events: HashMap<String, Vec<EventRow>>,
     pub(super) event_ids: BTreeSet<EventId>,
     pub(super) deltas: Vec<Delta>,
+    /// What models used.
+    pub(super) usage: Usage,
 }
 
 impl Engine {
@@ -231,6 +235,7 @@ impl Engine {
         self.wait_for(id, Vec::new());
         self.journals.remove(&id);
         self.parts.remove(&id);
+        self.usage.delete(id);
         for (_, line) in self.logs.remove(&id).into_iter().flatten() {
             self.log_ids.remove(&line.id);
         }

@@ -28,6 +28,7 @@ mod row;
 mod schedule;
 mod tables;
 mod unit_of_work;
+mod usage;
 mod worker;
 
 use std::{

@@ -10,8 +10,9 @@ use turbocat_domain::{
     agent::Agent,
     api_key::ApiKey,
     audit_log::AuditLog,
+    budget::Budget,
     deployment::Deployment,
-    id::{AuditLogId, SecretId, SessionId, TemplateId, UserId, WorkflowId},
+    id::{AuditLogId, BudgetId, SecretId, SessionId, TemplateId, UserId, WorkflowId},
     idempotency::IdempotencyRecord,
     port::{RepositoryError, Result},
     secret::StoredSecret,
@@ -91,6 +92,7 @@ pub(super) struct Tables {
     pub(super) deployments: Table<Deployment>,
     pub(super) api_keys: Table<ApiKey>,
     pub(super) secrets: Arc<BTreeMap<SecretId, StoredSecret>>,
+    pub(super) budgets: Arc<BTreeMap<BudgetId, Budget>>,
     pub(super) sessions: Arc<BTreeMap<SessionId, Session>>,
     /// The requests that may be sent again, by user and key.
     pub(super) idempotency_keys: Arc<BTreeMap<(UserId, String), IdempotencyRecord>>,

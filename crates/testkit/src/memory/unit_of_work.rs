@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::OwnedMutexGuard;
 use turbocat_domain::{
-    id::ExecutionId,
+    id::{BudgetId, ExecutionId},
     port::{
-        AgentRepository, ApiKeyRepository, AuditLogRepository, Clock, DeploymentRepository, ExecutionRepository,
-        IdempotencyRepository, NewEvent, NewExecution, RepositoryError, Result, SecretRepository, SessionRepository,
-        Store, TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
+        AgentRepository, ApiKeyRepository, AuditLogRepository, BudgetRepository, Clock, DeploymentRepository,
+        ExecutionRepository, IdempotencyRepository, NewEvent, NewExecution, RepositoryError, Result, SecretRepository,
+        SessionRepository, Store, TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
     },
 };
 
@@ -27,6 +27,8 @@ pub(super) struct MemoryUnitOfWork {
     pub(super) deleted: BTreeSet<ExecutionId>,
     /// The executions that it asks to be cancelled.
     pub(super) cancelled: BTreeSet<ExecutionId>,
+    /// The budgets that it sets or deletes.
+    pub(super) budgets: Vec<BudgetId>,
     /// The events that it sends.
     pub(super) sent: Vec<NewEvent>,
     /// The executions that it accepts.
@@ -48,6 +50,7 @@ impl Store for MemoryStore {
             view: state.tables.clone(),
             deleted: BTreeSet::new(),
             cancelled: BTreeSet::new(),
+            budgets: Vec::new(),
             sent: Vec::new(),
             accepted: Vec::new(),
             seen: state.commits,
@@ -153,6 +156,10 @@ impl UnitOfWork for MemoryUnitOfWork {
         self
     }
 
+    fn budgets(&mut self) -> &mut dyn BudgetRepository {
+        self
+    }
+
     fn audit_logs(&mut self) -> &mut dyn AuditLogRepository {
         self
     }
@@ -173,6 +180,9 @@ impl UnitOfWork for MemoryUnitOfWork {
         state.engine.accept(self.accepted, None, now);
         for id in &self.cancelled {
             state.request_cancel(*id, now);
+        }
+        for id in self.budgets {
+            state.wake_for_budget(id, now);
         }
         for id in &self.deleted {
             state.engine.delete(*id);

@@ -11,7 +11,7 @@ use turbocat_domain::{
     execution_log::LogLevel,
     expression::looks_like_secret,
     limits,
-    port::{AgentCall, PartKind, SchemaProblem, StepPart, WorkflowCall},
+    port::{AgentCall, BUDGET_EXCEEDED, PartKind, SchemaProblem, StepPart, WorkflowCall},
     step_run::StepError,
 };
 
@@ -84,7 +84,7 @@ impl<'a> Caller<'a> {
             let outcome = self.run(key, wanted).await;
             let duration_ms = elapsed_ms(began);
             if let Err(error) = &outcome
-                && error.code == "lease_lost"
+                && matches!(error.code.as_str(), "lease_lost" | BUDGET_EXCEEDED)
             {
                 return Err(error.clone());
             }
@@ -97,7 +97,7 @@ impl<'a> Caller<'a> {
                 }
             };
             let part = StepPart { key: key.to_owned(), kind: PartKind::Call, data };
-            self.call.host.record(part).await?
+            self.call.host.record(part, None).await?
         };
         Ok(match data.get("error") {
             Some(error) => result(Value::String(format!("{}: {}", text(error, "code"), text(error, "message"))), true),

@@ -133,7 +133,7 @@ async fn of_server<'a>(
         let found = session.tools().await.map_err(|error| of(&tool.name, error))?;
         let chosen = choose(around, (tool, mcp), found)?;
         let data = around.redactor.outcome(Ok(json!({ "server": tool.name, "tools": chosen })))?;
-        parts.host.record(StepPart { key, kind: PartKind::Tools, data }).await?
+        parts.host.record(StepPart { key, kind: PartKind::Tools, data }, None).await?
     };
     let described: Vec<Described> =
         serde_json::from_value(data.get("tools").cloned().unwrap_or_default()).map_err(|error| {

@@ -6,8 +6,9 @@ use async_trait::async_trait;
 use serde_json::Value;
 use turbocat_domain::{
     agent::Agent,
-    port::{AttemptHost, StepPart, WorkflowCall},
+    port::{AttemptHost, Reservation, StepPart, WorkflowCall},
     step_run::StepError,
+    usage::Charge,
 };
 
 /// The host of an agent that is called as a tool: what it records stands below the call.
@@ -32,8 +33,12 @@ impl AttemptHost for Within {
         Ok(own.collect())
     }
 
-    async fn record(&self, part: StepPart) -> Result<Value, StepError> {
-        self.host.record(StepPart { key: self.below(&part.key), ..part }).await
+    async fn reserve(&self, turn: Reservation) -> Result<(), StepError> {
+        self.host.reserve(Reservation { key: self.below(&turn.key), ..turn }).await
+    }
+
+    async fn record(&self, part: StepPart, charge: Option<Charge>) -> Result<Value, StepError> {
+        self.host.record(StepPart { key: self.below(&part.key), ..part }, charge).await
     }
 
     async fn agent(&self, name: &str) -> Result<Arc<Agent>, StepError> {

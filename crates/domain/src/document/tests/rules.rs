@@ -384,6 +384,10 @@ fn triggers_and_settings_are_checked_for_their_form() {
         ["missing_key settings.concurrency", "out_of_range settings.concurrency.limit"]
     );
     assert_eq!(with("settings", json!({"on_failure": ""})), ["invalid_value settings.on_failure"]);
+    let budget = json!({"budget": {"tokens": -1, "usd": -0.5, "eur": 1}});
+    let refused =
+        ["out_of_range settings.budget.tokens", "out_of_range settings.budget.usd", "unknown_key settings.budget.eur"];
+    assert_eq!(with("settings", budget), refused);
     assert_eq!(with("input", json!("string")), ["wrong_type input"]);
     assert_eq!(with("tags", json!(["ok", "not ok"])), ["invalid_value tags[1]"]);
 }

@@ -186,6 +186,7 @@ impl Life {
             queue: station.clone(),
             journal: station.clone(),
             parts: station.clone(),
+            budgets: station.clone(),
             events: station.clone(),
             logs: station.clone(),
             counters: station.clone(),

@@ -3,14 +3,17 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use turbocat_domain::{
+    budget::BudgetLimit,
     execution_log::ExecutionLog,
     id::{ExecutionId, WorkerId},
     port::{
-        CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
-        EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
-        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome, Renewal, Result,
-        ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover, WorkerRepository,
+        BudgetLedger, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest,
+        DueSchedules, EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
+        JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome,
+        Renewal, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover,
+        WorkerRepository,
     },
+    usage::Charge,
 };
 
 use super::station::Station;
@@ -35,9 +38,26 @@ impl PartJournal for Station {
         self.call("part.list", &step, self.around.memory.parts(step)).await
     }
 
-    async fn record_part(&self, worker: WorkerId, step: &StepPlace, part: &StepPart) -> Result<PartOutcome> {
+    async fn record_part<'a>(
+        &self,
+        worker: WorkerId,
+        step: &'a StepPlace,
+        part: (&'a StepPart, Option<&'a Charge>),
+    ) -> Result<PartOutcome> {
         let given = (worker, step, part);
         self.call("part.record", &given, self.around.witness.record_part(worker, step, part)).await
+    }
+}
+
+#[async_trait]
+impl BudgetLedger for Station {
+    async fn reserve<'a>(
+        &self,
+        step: &'a StepPlace,
+        wanted: &'a Reservation,
+        limits: &'a [BudgetLimit],
+    ) -> Result<ReserveOutcome> {
+        self.call("budget.reserve", &(step, wanted), self.around.memory.reserve(step, wanted, limits)).await
     }
 }
 

@@ -168,7 +168,7 @@ impl Station {
             } else {
                 tokio::time::sleep(Duration::from_millis(150)).await;
                 let data = json!({ "station": self.number, "attempt": call.attempt });
-                call.host.record(StepPart { key: key.clone(), kind: PartKind::Turn, data }).await?
+                call.host.record(StepPart { key: key.clone(), kind: PartKind::Turn, data }, None).await?
             };
             self.around.witness.goes_on_with(call, &key, &data, found.is_some());
         }

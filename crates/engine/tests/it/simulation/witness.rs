@@ -21,6 +21,7 @@ use turbocat_domain::{
     },
     run::{Command, Run, RunContext},
     step_run::{StepOutcome, StepRecord},
+    usage::Charge,
 };
 use turbocat_testkit::memory::MemoryStore;
 
@@ -142,7 +143,7 @@ impl Witness {
         &self,
         worker: WorkerId,
         step: &StepPlace,
-        part: &StepPart,
+        part: (&StepPart, Option<&Charge>),
     ) -> turbocat_domain::port::Result<PartOutcome> {
         let before = self.memory.parts(step).await?;
         let (is_alive, owner) = (self.memory.is_alive(worker), self.memory.owner_of(step.execution_id));

@@ -8,15 +8,16 @@ mod execution;
 mod secret;
 mod session;
 mod template;
+mod usage;
 mod user;
 mod waiting;
 mod workflow;
 
 use turbocat_domain::{
     port::{
-        AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, DeploymentQueries, ExecutionQueries, Page,
-        PageRequest, Queries, RepositoryError, Result, ScheduleQueries, SecretQueries, SessionQueries, TemplateQueries,
-        UserQueries, WorkflowQueries,
+        AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, BudgetQueries, DeploymentQueries,
+        ExecutionQueries, Page, PageRequest, Queries, RepositoryError, Result, ScheduleQueries, SecretQueries,
+        SessionQueries, TemplateQueries, UsageQueries, UserQueries, WorkflowQueries,
     },
     value::{Name, Search, Tag},
 };
@@ -69,6 +70,14 @@ impl Queries for MemoryStore {
     }
 
     fn schedules(&self) -> &dyn ScheduleQueries {
+        self
+    }
+
+    fn budgets(&self) -> &dyn BudgetQueries {
+        self
+    }
+
+    fn usage(&self) -> &dyn UsageQueries {
         self
     }
 }

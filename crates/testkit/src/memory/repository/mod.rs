@@ -3,6 +3,7 @@
 mod agent;
 mod api_key;
 mod audit_log;
+mod budget;
 mod deployment;
 mod execution;
 mod idempotency;
