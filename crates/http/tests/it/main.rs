@@ -11,6 +11,7 @@
 mod audit;
 mod bodies;
 mod body;
+mod budgets;
 mod bulk;
 mod document;
 mod events;

@@ -38,13 +38,13 @@ const COUNTED_AGAIN: &str = " AND status IN ('completed', 'failed')";
 const PARTS_FENCE: &str = "WHERE id = $1 AND dead_at IS NULL FOR KEY SHARE
 ),
 gate AS MATERIALIZED (
-    SELECT executions.id FROM fence, executions
+    SELECT executions.id, executions.user_id, executions.workflow_id FROM fence, executions
     WHERE executions.id = $2 AND executions.worker_id IS NOT DISTINCT FROM fence.id
 ";
 const PARTS_UNFENCED: &str = "WHERE id = $1 FOR KEY SHARE
 ),
 gate AS MATERIALIZED (
-    SELECT executions.id FROM fence, executions
+    SELECT executions.id, executions.user_id, executions.workflow_id FROM fence, executions
     WHERE executions.id = $2
 ";
 
