@@ -19,13 +19,14 @@ use turbocat_domain::{
     budget::BudgetLimit,
     execution::ExecutionStatus,
     execution_log::ExecutionLog,
-    id::{ExecutionId, WorkerId},
+    id::{AgentId, ExecutionId, WorkerId},
+    permit::{PermitGrant, PermitRequest},
     port::{
         BudgetLedger, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest,
         DueSchedules, EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
         JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome,
-        Renewal, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover,
-        WorkerRepository,
+        PermitLedger, Renewal, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart, StepPlace,
+        StoredEvent, Takeover, WorkerRepository,
     },
     usage::Charge,
 };
@@ -200,6 +201,13 @@ impl PartJournal for Meter {
         part: (&'a StepPart, Option<&'a Charge>),
     ) -> Result<PartOutcome> {
         self.call().record_part(worker, step, part).await
+    }
+}
+
+#[async_trait]
+impl PermitLedger for Meter {
+    async fn take_permits(&self, worker: WorkerId, agent: AgentId, request: PermitRequest) -> Result<PermitGrant> {
+        self.call().take_permits(worker, agent, request).await
     }
 }
 

@@ -108,6 +108,7 @@ fn ports(meter: &Arc<Meter>, store: &PgStore, runner: Arc<dyn AgentRunner>) -> P
         journal: Arc::clone(meter) as _,
         parts: Arc::clone(meter) as _,
         budgets: Arc::clone(meter) as _,
+        permits: Arc::clone(meter) as _,
         events: Arc::clone(meter) as _,
         logs: Arc::clone(meter) as _,
         counters: Arc::clone(meter) as _,

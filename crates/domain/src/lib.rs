@@ -19,6 +19,7 @@ pub mod id;
 pub mod idempotency;
 pub mod limits;
 pub mod permission;
+pub mod permit;
 pub mod plan;
 pub mod port;
 pub mod problem;

@@ -6,7 +6,7 @@ use turbocat_domain::{
     limits,
     port::{
         AgentRunner, BudgetLedger, CounterRepository, EventQueries, ExecutionQueue, IdGenerator, Journal, LogWriter,
-        PartJournal, Queries, ScheduleRepository, SchemaValidator, WorkerRepository,
+        PartJournal, PermitLedger, Queries, ScheduleRepository, SchemaValidator, WorkerRepository,
     },
 };
 
@@ -101,6 +101,8 @@ pub struct Ports {
     pub parts: Arc<dyn PartJournal>,
     /// What turns of models are held against.
     pub budgets: Arc<dyn BudgetLedger>,
+    /// How often agents run at once.
+    pub permits: Arc<dyn PermitLedger>,
     /// What executions wait for.
     pub events: Arc<dyn EventQueries>,
     /// Where the lines that agents print go.

@@ -98,6 +98,7 @@ impl App {
             journal: Arc::new(self.store.clone()),
             parts: Arc::new(self.store.clone()),
             budgets: Arc::new(self.store.clone()),
+            permits: Arc::new(self.store.clone()),
             events: Arc::new(self.store.clone()),
             logs: Arc::new(self.store.clone()),
             counters: Arc::new(self.store.clone()),

@@ -125,6 +125,7 @@ fn ports(app: &App, tap: &Arc<Tap>, ledger: &Teller) -> Ports {
         journal: Arc::clone(tap) as _,
         parts: Arc::clone(&store) as _,
         budgets: Arc::clone(&store) as _,
+        permits: Arc::clone(&store) as _,
         events: Arc::clone(&store) as _,
         logs: Arc::clone(&store) as _,
         counters: Arc::clone(&store) as _,

@@ -9,6 +9,7 @@ mod error;
 mod journal;
 mod page;
 mod part;
+mod permit;
 mod queries;
 mod queue;
 mod repository;
@@ -32,6 +33,7 @@ pub use journal::{
 };
 pub use page::{Cursor, Page, PageRequest};
 pub use part::{PartJournal, PartKind, PartOutcome, PartRecord, StepPart, StepPlace};
+pub use permit::PermitLedger;
 pub use queries::{
     AgentFilter, AgentQueries, ApiKeyQueries, AuditLogFilter, AuditLogQueries, DeploymentFilter, DeploymentQueries,
     ExecutionFilter, ExecutionQueries, LogFilter, Queries, TemplateFilter, TemplateQueries, UserFilter, UserQueries,
@@ -66,6 +68,7 @@ pub use {
     clock::{MockClock, MockIdGenerator},
     journal::{MockCounterRepository, MockJournal, MockLogWriter},
     part::MockPartJournal,
+    permit::MockPermitLedger,
     queries::{
         MockAgentQueries, MockApiKeyQueries, MockAuditLogQueries, MockDeploymentQueries, MockExecutionQueries,
         MockTemplateQueries, MockUserQueries, MockWorkflowQueries,

@@ -12,7 +12,7 @@ use turbocat_domain::{
     step_run::StepError,
 };
 
-use super::slab::SlotKey;
+use super::{gate::Permitted, slab::SlotKey};
 use crate::{journal_writer::Committed, plans::LoadedWorkflow};
 
 /// A message to the shard.
@@ -25,6 +25,8 @@ pub(crate) enum Message {
     WorkflowLoaded(WorkflowId, Result<Arc<LoadedWorkflow>, StepError>),
     /// An agent was loaded, or cannot be.
     AgentLoaded(AgentId, Result<Arc<Agent>, StepError>),
+    /// Storage said how often an agent may run here.
+    Permitted(AgentId, Permitted),
     /// An attempt ended.
     Ended(Ended),
     /// A child was started, or cannot be.

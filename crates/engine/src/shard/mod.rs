@@ -73,6 +73,8 @@ pub(crate) struct Shard {
     /// Executions whose workflow is being loaded.
     arrivals: HashMap<WorkflowId, Vec<ClaimedExecution>>,
     gates: HashMap<AgentId, Gate>,
+    /// When permits are asked for next without a reason.
+    permits_asked_at: Option<Instant>,
     /// Steps whose agent is being loaded.
     unloaded: HashMap<AgentId, Vec<(SlotKey, StepAddress)>>,
     timers: Timers,
@@ -109,6 +111,7 @@ impl Shard {
             index: HashMap::new(),
             arrivals: HashMap::new(),
             gates: HashMap::new(),
+            permits_asked_at: None,
             unloaded: HashMap::new(),
             timers: Timers::default(),
             young: VecDeque::new(),
@@ -147,6 +150,7 @@ impl Shard {
             self.fire_timers();
             self.show_what_runs();
             self.take_mail();
+            self.look_at_permits();
             self.await_answers().await;
             self.flush();
             if self.draining && self.is_drained() {
@@ -172,6 +176,7 @@ impl Shard {
             Message::Born(born) => self.adopt_born(born),
             Message::WorkflowLoaded(id, result) => self.workflow_loaded(id, &result),
             Message::AgentLoaded(id, result) => self.agent_loaded(id, result),
+            Message::Permitted(id, answer) => self.permitted(id, answer),
             Message::Ended(ended) => self.attempt_ended(ended),
             Message::ChildStarted(started) => self.child_started(started),
             Message::MayStartChild(asked) => self.may_start_child(asked),
@@ -209,7 +214,7 @@ impl Shard {
         let young = self.young.front().map(|young| young.since + self.life.core.options.visible_after);
         let mail = (!self.index.is_empty() && self.mailbox.sleeps()).then_some(self.mailbox.next_at);
         let drain = self.life.core.drain_by().filter(|_| self.draining && self.running > 0);
-        [timer, young, mail, drain].into_iter().flatten().min().unwrap_or(now + AT_THE_LATEST)
+        [timer, young, mail, drain, self.permits_asked_at].into_iter().flatten().min().unwrap_or(now + AT_THE_LATEST)
     }
 
     fn fire_timers(&mut self) {

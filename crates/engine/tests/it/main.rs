@@ -16,6 +16,7 @@ mod life_cycle;
 mod load;
 mod observed;
 mod parts;
+mod permits;
 mod schedules;
 mod simulation;
 mod storage;

@@ -15,13 +15,14 @@ use tokio::time::Instant;
 use turbocat_domain::{
     budget::BudgetLimit,
     execution_log::ExecutionLog,
-    id::{ExecutionId, WorkerId},
+    id::{AgentId, ExecutionId, WorkerId},
+    permit::{PermitGrant, PermitRequest},
     port::{
         BudgetLedger, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest,
         DueSchedules, EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
         JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome,
-        Queries, Renewal, RepositoryError, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart,
-        StepPlace, StoredEvent, Takeover, WorkerRepository,
+        PermitLedger, Queries, Renewal, RepositoryError, Reservation, ReserveOutcome, Result, ScheduleRepository,
+        StepPart, StepPlace, StoredEvent, Takeover, WorkerRepository,
     },
     usage::Charge,
 };
@@ -137,6 +138,14 @@ impl PartJournal for Observed {
     ) -> Result<PartOutcome> {
         self.enter("part.record")?;
         self.store.record_part(worker, step, part).await
+    }
+}
+
+#[async_trait]
+impl PermitLedger for Observed {
+    async fn take_permits(&self, worker: WorkerId, agent: AgentId, request: PermitRequest) -> Result<PermitGrant> {
+        self.enter("permit.take")?;
+        self.store.take_permits(worker, agent, request).await
     }
 }
 

@@ -142,6 +142,7 @@ impl World {
             journal: self.store.clone(),
             parts: self.store.clone(),
             budgets: self.store.clone(),
+            permits: self.store.clone(),
             events: self.store.clone(),
             logs: self.store.clone(),
             counters: self.store.clone(),

@@ -9,6 +9,7 @@ mod journal_line;
 mod journal_rows;
 mod logs;
 mod parts;
+mod permits;
 mod queue;
 mod queue_rows;
 mod schedules;

@@ -5,6 +5,7 @@ mod audit;
 mod batch;
 mod journal;
 mod parts;
+mod permits;
 mod planted;
 mod sections;
 mod template;
@@ -27,6 +28,7 @@ pub(crate) use journal::{
     AgentArrays, Care, FinishedArrays, JournalArrays, ParkedArrays, RecordArrays, WaitArrays, commit_journal,
 };
 pub(crate) use parts::{PartValues, list_execution_parts, list_step_parts, record_step_part};
+pub(crate) use permits::{PermitValues, list_permits, lock_permits, put_permits};
 pub(crate) use template::{count_template_use, fold_template_ratings, rate_template};
 pub(crate) use usage::{
     BudgetValues, UsageValues, insert_execution_budgets, list_budget_standings, lock_budgets, put_budget,
@@ -245,7 +247,11 @@ mod tests {
     fn statements_of_parts() -> BTreeMap<&'static str, Statement> {
         let (id, data) = (Uuid::nil(), "{}".to_owned());
         let part = PartValues { worker: id, execution: id, path: "p", key: "k", kind: "turn", data, charge: None };
+        let permits = PermitValues { worker: id, agent: id, granted: 1, wanted: 1, waiting_since: None };
         BTreeMap::from([
+            ("list_permits", list_permits(id, id)),
+            ("lock_permits", lock_permits(id)),
+            ("put_permits", put_permits(permits)),
             ("list_execution_parts", list_execution_parts(id, 0, 1, vec!["model".to_owned()])),
             ("list_step_parts", list_step_parts(id, "p")),
             ("record_step_part", record_step_part(part)),

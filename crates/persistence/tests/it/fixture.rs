@@ -6,15 +6,16 @@ use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
 use turbocat_domain::{
     budget::BudgetLimit,
     execution_log::ExecutionLog,
-    id::{ExecutionId, WorkerId, WorkflowId},
+    id::{AgentId, ExecutionId, WorkerId, WorkflowId},
+    permit::{PermitGrant, PermitRequest},
     port::{
         AccessLedger, AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, BudgetLedger, BudgetQueries,
         CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DeploymentQueries, DueRequest,
         DueSchedules, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueries, ExecutionQueue,
         FireOutcome, Firing, Journal, JournalBatch, KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker,
-        NextDue, PartJournal, PartOutcome, Queries, RateGrant, RateLimiter, RateRequest, Renewal, Reservation,
-        ReserveOutcome, Result, ScheduleQueries, ScheduleRepository, SecretQueries, SessionQueries, StepPart,
-        StepPlace, Store, StoredEvent, Takeover, TemplateQueries, UnitOfWork, UsageQueries, UserQueries,
+        NextDue, PartJournal, PartOutcome, PermitLedger, Queries, RateGrant, RateLimiter, RateRequest, Renewal,
+        Reservation, ReserveOutcome, Result, ScheduleQueries, ScheduleRepository, SecretQueries, SessionQueries,
+        StepPart, StepPlace, Store, StoredEvent, Takeover, TemplateQueries, UnitOfWork, UsageQueries, UserQueries,
         WorkerRepository, WorkflowQueries,
     },
     schedule::Verdict,
@@ -244,6 +245,13 @@ impl PartJournal for Fixture {
         part: (&'a StepPart, Option<&'a Charge>),
     ) -> Result<PartOutcome> {
         self.store.record_part(worker, step, part).await
+    }
+}
+
+#[async_trait]
+impl PermitLedger for Fixture {
+    async fn take_permits(&self, worker: WorkerId, agent: AgentId, request: PermitRequest) -> Result<PermitGrant> {
+        self.store.take_permits(worker, agent, request).await
     }
 }
 

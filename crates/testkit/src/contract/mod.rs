@@ -28,6 +28,7 @@ mod kind;
 pub mod name;
 pub mod parking;
 pub mod part;
+pub mod permit;
 pub mod queue;
 mod scene;
 pub mod schedule;
@@ -44,7 +45,7 @@ use turbocat_domain::{
     id::{ExecutionId, WorkerId, WorkflowId},
     port::{
         AccessLedger, BudgetLedger, CounterRepository, EventQueries, ExecutionAcceptor, ExecutionQueue, Journal,
-        LogWriter, PartJournal, Queries, RateLimiter, ScheduleRepository, Store, WorkerRepository,
+        LogWriter, PartJournal, PermitLedger, Queries, RateLimiter, ScheduleRepository, Store, WorkerRepository,
     },
     schedule::Verdict,
 };
@@ -64,6 +65,7 @@ pub trait ContractStore:
     + CounterRepository
     + PartJournal
     + BudgetLedger
+    + PermitLedger
     + ScheduleRepository
     + ExecutionAcceptor
     + RateLimiter

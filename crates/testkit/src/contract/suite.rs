@@ -117,6 +117,13 @@ macro_rules! store_contract {
             parts_count_as_progress,
             parts_are_deleted_with_their_execution
         );
+        $crate::store_contract!(@rules $make; permit;
+            permits_are_shared_by_all_workers,
+            the_permits_of_the_dead_are_free,
+            who_gives_all_back_leaves_nothing,
+            permits_that_are_asked_for_at_once_are_given_once,
+            what_has_no_limit_has_no_permits
+        );
         $crate::store_contract!(@rules $make; usage;
             a_turn_is_charged_once_with_its_record,
             what_a_child_used_counts_for_those_that_started_it,

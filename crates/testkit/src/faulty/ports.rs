@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use turbocat_domain::{
     budget::BudgetLimit,
     execution_log::ExecutionLog,
-    id::{ExecutionId, WorkerId},
+    id::{AgentId, ExecutionId, WorkerId},
+    permit::{PermitGrant, PermitRequest},
     port::{
         BudgetLedger, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest,
         DueSchedules, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueue, FireOutcome, Firing,
         Journal, JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal,
-        PartOutcome, Renewal, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart, StepPlace,
-        StoredEvent, Takeover, WorkerRepository,
+        PartOutcome, PermitLedger, Renewal, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart,
+        StepPlace, StoredEvent, Takeover, WorkerRepository,
     },
     usage::Charge,
 };
@@ -38,6 +39,13 @@ impl<S: PartJournal> PartJournal for Faulty<S> {
         part: (&'a StepPart, Option<&'a Charge>),
     ) -> Result<PartOutcome> {
         self.plan.call("part.record", self.inner.record_part(worker, step, part)).await
+    }
+}
+
+#[async_trait]
+impl<S: PermitLedger> PermitLedger for Faulty<S> {
+    async fn take_permits(&self, worker: WorkerId, agent: AgentId, request: PermitRequest) -> Result<PermitGrant> {
+        self.plan.call("permit.take", self.inner.take_permits(worker, agent, request)).await
     }
 }
 

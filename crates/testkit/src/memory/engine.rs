@@ -10,6 +10,7 @@ use turbocat_domain::{
     execution::{Execution, ExecutionStatus},
     execution_log::ExecutionLog,
     id::{AgentId, EventId, ExecutionId, ExecutionLogId, UserId, WorkerId, WorkflowId},
+    permit::PermitShare,
     port::{NewExecution, PartRecord, WaitRecord},
     step_run::{StepOutcome, StepRecord},
 };
@@ -115,6 +116,8 @@ pub(super) struct Engine {
     pub(super) deltas: Vec<Delta>,
     /// What models used.
     pub(super) usage: Usage,
+    /// What workers have of the permits of agents.
+    pub(super) permits: BTreeMap<(AgentId, WorkerId), PermitShare>,
 }
 
 impl Engine {

@@ -21,6 +21,7 @@ mod log;
 mod name_lock;
 mod page;
 mod part;
+mod permit;
 mod queries;
 mod queue;
 mod repository;

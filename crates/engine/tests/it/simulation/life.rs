@@ -187,6 +187,7 @@ impl Life {
             journal: station.clone(),
             parts: station.clone(),
             budgets: station.clone(),
+            permits: station.clone(),
             events: station.clone(),
             logs: station.clone(),
             counters: station.clone(),

@@ -5,13 +5,14 @@ use chrono::{DateTime, Utc};
 use turbocat_domain::{
     budget::BudgetLimit,
     execution_log::ExecutionLog,
-    id::{ExecutionId, WorkerId},
+    id::{AgentId, ExecutionId, WorkerId},
+    permit::{PermitGrant, PermitRequest},
     port::{
         BudgetLedger, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest,
         DueSchedules, EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
         JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome,
-        Renewal, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart, StepPlace, StoredEvent, Takeover,
-        WorkerRepository,
+        PermitLedger, Renewal, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart, StepPlace,
+        StoredEvent, Takeover, WorkerRepository,
     },
     usage::Charge,
 };
@@ -46,6 +47,14 @@ impl PartJournal for Station {
     ) -> Result<PartOutcome> {
         let given = (worker, step, part);
         self.call("part.record", &given, self.around.witness.record_part(worker, step, part)).await
+    }
+}
+
+#[async_trait]
+impl PermitLedger for Station {
+    async fn take_permits(&self, worker: WorkerId, agent: AgentId, request: PermitRequest) -> Result<PermitGrant> {
+        self.call("permit.take", &(worker, agent, request), self.around.memory.take_permits(worker, agent, request))
+            .await
     }
 }
 
