@@ -22,6 +22,7 @@ mod clock;
 mod core;
 mod engine;
 mod error;
+mod figures;
 mod follow_up;
 mod handle;
 mod host;
@@ -39,6 +40,7 @@ mod shard;
 pub use self::{
     engine::{Engine, StopReason},
     error::EngineError,
+    figures::{EngineFigures, Flushes},
     handle::EngineHandle,
     options::{EngineOptions, Ports},
     progress::{Awaited, Progress, StepProgress, StepWait},

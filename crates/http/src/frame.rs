@@ -4,7 +4,7 @@
 use std::{any::Any, net::SocketAddr, panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
-    extract::{ConnectInfo, Request, State as Extracted},
+    extract::{ConnectInfo, MatchedPath, Request, State as Extracted},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tracing::Instrument;
 use turbocat_application::Origin;
 
-use crate::{Problem, ProblemCode, State, problem::ProblemDocument};
+use crate::{Answered, Problem, ProblemCode, State, metrics::label_of, problem::ProblemDocument};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -43,6 +43,7 @@ pub(crate) async fn frame(Extracted(state): Extracted<State>, mut request: Reque
         ip = origin.ip_address.map(tracing::field::display), user.id = tracing::field::Empty,
     );
     let refused = refused_head(&request);
+    let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(origin);
     let response = async {
         match refused {
@@ -54,8 +55,13 @@ pub(crate) async fn frame(Extracted(state): Extracted<State>, mut request: Reque
     add_id(&mut response, &id);
     secure(response.headers_mut());
     let _entered = span.enter();
-    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(http.status = response.status().as_u16(), duration_ms, "answered");
+    let (status, duration) = (response.status().as_u16(), began.elapsed());
+    if let Some(meter) = &state.meter {
+        let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        meter.answered(&Answered { method: label_of(&method), route, status, duration });
+    }
+    let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(http.status = status, duration_ms, "answered");
     response
 }
 

@@ -15,7 +15,9 @@ mod etag;
 mod extract;
 mod frame;
 mod manual;
+mod metrics;
 mod openapi;
+mod outage;
 mod page;
 mod problem;
 mod refusal;
@@ -27,6 +29,7 @@ mod view;
 mod words;
 
 pub use api::{Needs, Route};
+pub use metrics::{Answered, Exposition, RequestMeter, metrics_router};
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use route::health::{Check, Readiness};
 pub use router::{State, document, router, routes};

@@ -12,7 +12,9 @@ use turbocat_application::{Access, UseCases};
 use turbocat_domain::port::{ExecutionAcceptor, IdGenerator};
 use utoipa::openapi::OpenApi;
 
-use crate::{Problem, ProblemCode, Readiness, Route, api::Api, frame::frame, openapi, route, streams::Streams};
+use crate::{
+    Problem, ProblemCode, Readiness, RequestMeter, Route, api::Api, frame::frame, openapi, route, streams::Streams,
+};
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -29,6 +31,8 @@ pub struct State {
     pub ids: Arc<dyn IdGenerator>,
     /// Cancelled when the server ends: what waits and what streams ends with it.
     pub shutdown: CancellationToken,
+    /// Counts requests.
+    pub(crate) meter: Option<Arc<dyn RequestMeter>>,
     /// The streams that are open.
     pub(crate) streams: Streams,
 }
@@ -42,7 +46,13 @@ impl State {
         (acceptor, ids): (Arc<dyn ExecutionAcceptor>, Arc<dyn IdGenerator>),
         shutdown: CancellationToken,
     ) -> Self {
-        Self { readiness, use_cases, access, acceptor, ids, shutdown, streams: Streams::default() }
+        Self { readiness, use_cases, access, acceptor, ids, shutdown, meter: None, streams: Streams::default() }
+    }
+
+    /// The same, whose requests are counted.
+    #[must_use]
+    pub fn metered(self, meter: Arc<dyn RequestMeter>) -> Self {
+        Self { meter: Some(meter), ..self }
     }
 }
 

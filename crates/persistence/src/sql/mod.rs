@@ -80,6 +80,14 @@ pub(crate) fn count_live_workers() -> Statement {
     statement!("count_live_workers")
 }
 
+pub(crate) fn count_queue(most: i64) -> Statement {
+    statement!("count_queue", most)
+}
+
+pub(crate) fn list_excess_rights() -> Statement {
+    statement!("list_excess_rights")
+}
+
 pub(crate) fn list_standing_executions(ids: Vec<Uuid>, (parents, paths): (Vec<Uuid>, Vec<String>)) -> Statement {
     statement!("list_standing_executions", ids, parents, paths)
 }
@@ -199,6 +207,7 @@ mod tests {
             ("claim_executions", claim_executions(id, 1)),
             ("commit_journal", commit_journal(id, JournalArrays::default(), Care::Plain)),
             ("count_live_workers", count_live_workers()),
+            ("count_queue", count_queue(1)),
             ("delete_ended_executions", delete_ended_executions(ids.clone())),
             ("end_schedules", end_schedules(ids.clone())),
             ("find_dead_workers", find_dead_workers(id)),
@@ -214,6 +223,7 @@ mod tests {
             ("insert_executions", insert_executions(None, ExecutionArrays::default())),
             ("insert_worker", insert_worker(id, "w", 1, 1)),
             ("list_ended_children", list_ended_children(ids.clone())),
+            ("list_excess_rights", list_excess_rights()),
             ("list_events", list_events("e", at, (id, "p"))),
             ("list_standing_executions", list_standing_executions(ids.clone(), (ids.clone(), vec!["p".to_owned()]))),
             ("list_step_runs", list_step_runs(ids.clone())),

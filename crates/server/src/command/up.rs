@@ -12,11 +12,14 @@ use turbocat_persistence::PgStore;
 
 use super::seed_all;
 use crate::{
-    adapter::UuidV7,
+    adapter::{HttpMeter, Metrics, UuidV7},
     args::{GlobalArgs, UpArgs},
     signals,
     wire::App,
 };
+
+/// How long a scrape may take that is under way at the shutdown.
+const METRICS_DRAIN: Duration = Duration::from_secs(2);
 
 /// Serves until the first signal, then drains and hands back what is left.
 ///
@@ -28,18 +31,24 @@ pub(super) async fn run(url: &str, global: &GlobalArgs, args: &UpArgs) -> anyhow
     let drain_timeout = Duration::from_secs(args.drain_timeout);
     let app = App::prepare(url, global).await?;
     seed_all(&app).await?;
-    let listener = TcpListener::bind(&args.listen).await.with_context(|| {
-        format!("cannot listen on {}; --listen chooses another address, and port 0 a free one", args.listen)
-    })?;
+    let listener = listen(&args.listen, "--listen").await?;
+    let metrics_listener = match &args.metrics {
+        Some(address) => Some(listen(address, "--metrics").await?),
+        None => None,
+    };
     let engine = app.start_engine(options(args)).await?;
 
     let ready = Ready { store: app.store.clone(), engine: engine.handle(), shutdown: shutdown.clone() };
-    let router = turbocat_http::router(turbocat_http::State::new(
+    let meter = HttpMeter::default();
+    let state = turbocat_http::State::new(
         Arc::new(ready),
         (app.use_cases.clone(), app.access.clone()),
         (Arc::new(engine.handle()), Arc::new(UuidV7)),
         shutdown.clone(),
-    ));
+    );
+    let router = turbocat_http::router(state.metered(Arc::new(meter.clone())));
+    let metrics = Metrics { engine: engine.handle(), store: app.store.clone(), http: meter };
+    let metrics_served = serve_metrics(metrics_listener, metrics, shutdown.clone());
     tracing::info!(address = %listener.local_addr()?, "listening");
 
     let served = async {
@@ -53,14 +62,36 @@ pub(super) async fn run(url: &str, global: &GlobalArgs, args: &UpArgs) -> anyhow
         tracing::info!(drain_timeout_s = args.drain_timeout, "draining");
         engine.drain(drain_timeout).await;
     };
-    let (served, (), ()) = tokio::select! {
-        ended = async { tokio::join!(served, drained, app.keep_access(shutdown.clone())) } => ended,
+    let (served, metrics_served, (), ()) = tokio::select! {
+        ended = async { tokio::join!(served, metrics_served, drained, app.keep_access(shutdown.clone())) } => ended,
         never = app.wake_on_hints(engine.handle()) => match never? {},
     };
     app.store.close().await;
     tracing::info!("stopped");
     served?;
+    metrics_served?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn listen(address: &str, option: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address}; {option} chooses another address, and port 0 a free one"))
+}
+
+/// Serves metrics until the shutdown, if they are to be served.
+async fn serve_metrics(
+    listener: Option<TcpListener>,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
+    let Some(listener) = listener else { return Ok(()) };
+    tracing::info!(address = %listener.local_addr()?, "metrics are served");
+    let router = turbocat_http::metrics_router(Arc::new(metrics));
+    let served = turbocat_http::serve(listener, router, shutdown.clone(), METRICS_DRAIN).await;
+    // Who is not watched any more must not go on unnoticed.
+    shutdown.cancel();
+    Ok(served?)
 }
 
 fn options(args: &UpArgs) -> EngineOptions {
@@ -80,6 +111,10 @@ struct Ready {
 
 #[async_trait]
 impl Readiness for Ready {
+    async fn is_database_there(&self) -> bool {
+        self.store.ping().await.is_ok()
+    }
+
     async fn check(&self) -> Vec<Check> {
         let database = self.store.ping().await.err().map(|error| {
             tracing::warn!(%error, "the database does not answer");
