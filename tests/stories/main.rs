@@ -31,5 +31,7 @@ mod roles;
 mod run;
 mod schedules;
 mod secrets;
+mod tls;
+mod traces;
 mod turbocat;
 mod up;

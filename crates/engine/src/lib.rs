@@ -36,6 +36,7 @@ mod progress;
 mod pulse;
 mod schedule;
 mod shard;
+mod trace;
 
 pub use self::{
     engine::{Engine, StopReason},

@@ -14,6 +14,7 @@ mod detached;
 mod etag;
 mod extract;
 mod frame;
+mod listen;
 mod manual;
 mod metrics;
 mod openapi;
@@ -29,6 +30,7 @@ mod view;
 mod words;
 
 pub use api::{Needs, Route};
+pub use listen::{Listener, Peer, Tls, TlsError};
 pub use metrics::{Answered, Exposition, RequestMeter, metrics_router};
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use route::health::{Check, Readiness};

@@ -31,6 +31,8 @@ pub struct State {
     pub ids: Arc<dyn IdGenerator>,
     /// Cancelled when the server ends: what waits and what streams ends with it.
     pub shutdown: CancellationToken,
+    /// Whether clients come by TLS alone.
+    pub(crate) is_over_tls: bool,
     /// Counts requests.
     pub(crate) meter: Option<Arc<dyn RequestMeter>>,
     /// The streams that are open.
@@ -46,7 +48,23 @@ impl State {
         (acceptor, ids): (Arc<dyn ExecutionAcceptor>, Arc<dyn IdGenerator>),
         shutdown: CancellationToken,
     ) -> Self {
-        Self { readiness, use_cases, access, acceptor, ids, shutdown, meter: None, streams: Streams::default() }
+        Self {
+            readiness,
+            use_cases,
+            access,
+            acceptor,
+            ids,
+            shutdown,
+            is_over_tls: false,
+            meter: None,
+            streams: Streams::default(),
+        }
+    }
+
+    /// The same, for a listener that speaks TLS.
+    #[must_use]
+    pub fn over_tls(self, is_over_tls: bool) -> Self {
+        Self { is_over_tls, ..self }
     }
 
     /// The same, whose requests are counted.

@@ -207,7 +207,6 @@ mod tests {
             ("claim_executions", claim_executions(id, 1)),
             ("commit_journal", commit_journal(id, JournalArrays::default(), Care::Plain)),
             ("count_live_workers", count_live_workers()),
-            ("count_queue", count_queue(1)),
             ("delete_ended_executions", delete_ended_executions(ids.clone())),
             ("end_schedules", end_schedules(ids.clone())),
             ("find_dead_workers", find_dead_workers(id)),
@@ -223,7 +222,6 @@ mod tests {
             ("insert_executions", insert_executions(None, ExecutionArrays::default())),
             ("insert_worker", insert_worker(id, "w", 1, 1)),
             ("list_ended_children", list_ended_children(ids.clone())),
-            ("list_excess_rights", list_excess_rights()),
             ("list_events", list_events("e", at, (id, "p"))),
             ("list_standing_executions", list_standing_executions(ids.clone(), (ids.clone(), vec!["p".to_owned()]))),
             ("list_step_runs", list_step_runs(ids.clone())),
@@ -245,11 +243,13 @@ mod tests {
         statements
     }
 
-    /// Those of the parts of steps.
+    /// Those of the parts of steps, and those that tell how the database stands.
     fn statements_of_parts() -> BTreeMap<&'static str, Statement> {
         let (id, data) = (Uuid::nil(), "{}".to_owned());
         let part = PartValues { worker: id, execution: id, path: "p", key: "k", kind: "turn", data };
         BTreeMap::from([
+            ("count_queue", count_queue(1)),
+            ("list_excess_rights", list_excess_rights()),
             ("list_execution_parts", list_execution_parts(id, 0, 1, vec!["model".to_owned()])),
             ("list_step_parts", list_step_parts(id, "p")),
             ("record_step_part", record_step_part(part)),

@@ -107,7 +107,7 @@ impl Collector for Snapshot {
 
 impl Snapshot {
     fn executions(&self, page: &mut Page<'_>) -> fmt::Result {
-        let EngineFigures { started, recovered, ended, steps, held, lease_age, .. } = &self.engine;
+        let EngineFigures { started, recovered, ended, steps, held: in_memory, lease_age, .. } = &self.engine;
         page.counter("executions_started", "Executions whose run was started here", *started)?;
         let help = "Executions whose run was recovered from the journal";
         page.counter("executions_recovered", help, *recovered)?;
@@ -115,8 +115,8 @@ impl Snapshot {
         page.counters("executions_ended", "Executions that ended here", &ended)?;
         let steps: Vec<_> = steps.iter().map(|(status, count)| (status.as_str(), *count)).collect();
         page.counters("steps_ended", "Attempts of steps that ended here", &steps)?;
-        let held = i64::try_from(*held).unwrap_or(i64::MAX);
-        page.gauge(("executions_owned", "Executions in the memory of this process"), None, held)?;
+        let owned = i64::try_from(*in_memory).unwrap_or(i64::MAX);
+        page.gauge(("executions_owned", "Executions in the memory of this process"), None, owned)?;
         let help = "How long ago the lease was granted or renewed; absent while there is none";
         match lease_age {
             Some(age) => page.gauge(("lease_age", help), Some(&Unit::Seconds), age.as_secs_f64()),

@@ -333,6 +333,12 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_needs_its_key() {
+        assert!(parse("turbocat up --tls-cert a.pem --tls-key b.pem").is_ok());
+        assert!(parse("turbocat up --tls-cert a.pem").is_err() && parse("turbocat up --tls-key b.pem").is_err());
+    }
+
+    #[test]
     fn metrics_are_served_nowhere_unless_told_so() {
         let Command::Up(up) = parse("turbocat up").unwrap().command else { panic!("not up") };
         assert_eq!(up.metrics, None);

@@ -1,5 +1,7 @@
 //! `turbocat up`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 /// Where `turbocat up` listens unless told otherwise.
@@ -18,7 +20,8 @@ fn listen_address(text: &str) -> Result<String, String> {
 #[command(after_help = "Examples:\n  \
     turbocat up\n  \
     turbocat up --listen 0.0.0.0:8484 --database-url postgres://turbocat@db/turbocat\n  \
-    turbocat up --metrics 127.0.0.1:9484\n\n\
+    turbocat up --metrics 127.0.0.1:9484\n  \
+    turbocat up --listen 0.0.0.0:8443 --tls-cert chain.pem --tls-key key.pem\n\n\
     The first Ctrl-C (or SIGTERM) ends it cleanly: no new work is taken, what runs may end within the drain time, \
     and the rest is handed to other processes. A second one ends it at once; nothing is lost then either.")]
 pub(crate) struct UpArgs {
@@ -31,6 +34,12 @@ pub(crate) struct UpArgs {
         value_parser = listen_address
     )]
     pub(crate) listen: String,
+    /// A certificate in PEM, with its chain: the listener speaks TLS alone. It is read once, at the start
+    #[arg(long, env = "TURBOCAT_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM
+    #[arg(long, env = "TURBOCAT_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// The address of a listener of its own that serves /metrics for Prometheus, to everybody who reaches it [default:
     /// none]
     #[arg(long, env = "TURBOCAT_METRICS", value_name = "HOST:PORT", value_parser = listen_address)]
