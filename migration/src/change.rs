@@ -5,7 +5,7 @@ use sea_orm_migration::{MigratorTrait, SchemaManager, seaql_migrations};
 
 use crate::lock::MigrationLock;
 use crate::migrations::{Migrator, complete, names};
-use crate::{MigrationError, session};
+use crate::{MigrationError, grant, session};
 
 /// The table in which the database remembers what was applied.
 const TABLE: &str = "seaql_migrations";
@@ -83,9 +83,16 @@ async fn change(db: &DatabaseConnection, direction: Direction) -> Result<Vec<Str
     let states = read(db).await?;
     match direction {
         Direction::Up => {
-            Migrator::up(db, None).await?;
+            let pending = pending(&states);
+            // A role that may change no table finds nothing to do as well as the owner does.
+            if !pending.is_empty() {
+                Migrator::up(db, None).await?;
+            }
             complete(db).await?;
-            Ok(pending(&states))
+            if !pending.is_empty() {
+                grant::renew(db).await?;
+            }
+            Ok(pending)
         }
         Direction::Down { steps } => {
             Migrator::down(db, Some(steps)).await?;

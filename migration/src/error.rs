@@ -15,6 +15,14 @@ pub enum MigrationError {
         /// The unknown migrations.
         unknown: Vec<String>,
     },
+    /// The rights of a role cannot be made those of a server.
+    #[error("the role `{role}` cannot be granted the rights of a server: {why}")]
+    Grantee {
+        /// The role.
+        role: String,
+        /// Why.
+        why: &'static str,
+    },
     /// The address is none that `PostgreSQL` could be reached at.
     #[error("the database address is not valid")]
     Address(#[source] sqlx::Error),

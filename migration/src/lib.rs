@@ -2,7 +2,7 @@
 //!
 //! A migration is a pair of SQL files in `src/sql` and a line in `migrations.rs`; it runs in a transaction with
 //! its own entry in the migration table. What the server needs at start is [`ensure_current`]; what an
-//! administrator needs is [`up`], [`down`] and [`status`]. This crate never fills tables with data.
+//! administrator needs is [`up`], [`down`], [`status`] and [`grant`]. This crate never fills tables with data.
 //!
 //! # Invariants
 //!
@@ -17,10 +17,12 @@
 
 mod change;
 mod error;
+mod grant;
 mod lock;
 mod migrations;
 mod session;
 
 pub use change::{MigrationState, down, ensure_current, status, up};
 pub use error::MigrationError;
+pub use grant::grant;
 pub use migrations::fingerprint;

@@ -7,7 +7,10 @@ use tokio::{
     time,
 };
 
-use crate::turbocat::{LOOK, Turbocat, within};
+use crate::{
+    documents::COUNT,
+    turbocat::{LOOK, Turbocat, within},
+};
 
 /// What is asked.
 #[derive(Default)]
@@ -23,6 +26,12 @@ pub(crate) struct Request<'a> {
 
 /// Asks a server, and returns the status and the body. A stream is read to its end.
 pub(crate) async fn ask(address: &str, request: Request<'_>) -> (u16, String) {
+    let (head, body) = exchange(address, request).await;
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+}
+
+/// Asks a server, and returns the head and the body of its answer.
+pub(crate) async fn exchange(address: &str, request: Request<'_>) -> (String, String) {
     let Request { method, path, key, body, head } = request;
     within(&format!("{method} {path} answers"), async {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -37,7 +46,7 @@ pub(crate) async fn ask(address: &str, request: Request<'_>) -> (u16, String) {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        (head.to_owned(), body.to_owned())
     })
     .await
 }
@@ -51,6 +60,20 @@ pub(crate) async fn json(address: &str, request: Request<'_>) -> (u16, Value) {
 /// A request for what is at a path.
 pub(crate) fn get<'a>(path: &'a str, key: &'a str) -> Request<'a> {
     Request { method: "GET", path, key, ..Request::default() }
+}
+
+/// Publishes a workflow that counts words, runs it on three of them, and returns its execution. `head` has more lines of
+/// the request that starts it.
+pub(crate) async fn count_three_words(address: &str, key: &str, head: &str) -> Value {
+    let publish = Some(("application/yaml", COUNT.to_owned()));
+    let publish = Request { method: "POST", body: publish, ..get("/api/v1/workflows", key) };
+    assert_eq!(json(address, publish).await.0, 201);
+    let start = json!({ "workflow": "count", "input": { "text": "one two three" } }).to_string();
+    let body = Some(("application/json", start));
+    let start = Request { method: "POST", body, head, ..get("/api/v1/executions?wait=30", key) };
+    let (status, ended) = json(address, start).await;
+    assert_eq!((status, &ended["output"]["words"]), (200, &json!(3)), "{ended}");
+    ended
 }
 
 fn start<'a>(path: &'a str, key: &'a str, name: &str) -> Request<'a> {

@@ -212,6 +212,13 @@ impl Turbocat {
         (server, address)
     }
 
+    /// Makes an account, and a key of it that may do everything.
+    pub(crate) async fn key(&self, email: &str) -> String {
+        self.run(&["users", "create", "--email", email]).await.success();
+        let made = self.run(&["keys", "create", "--user", email, "--name", "story", "--scope", "*"]).await;
+        made.success().stdout.trim().to_owned()
+    }
+
     /// Waits until an execution is in a status, and returns what `show` says.
     pub(crate) async fn until(&self, execution: &str, status: &str) -> Value {
         let mut shown = Value::Null;

@@ -16,7 +16,7 @@ struct Rule {
     never: &'static [&'static str],
 }
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule { package: "turbocat-domain", may: &[], never: &["tokio", "sea-orm", "sqlx", "axum", "reqwest", "anyhow"] },
     Rule {
         package: "turbocat-application",
@@ -25,21 +25,26 @@ const RULES: [Rule; 11] = [
     },
     Rule {
         package: "turbocat-engine",
-        may: &["turbocat-domain", "turbocat-planted"],
-        never: &["sea-orm", "sqlx", "axum", "reqwest"],
+        may: &["turbocat-domain", "turbocat-planted", "turbocat-trace"],
+        never: &["sea-orm", "sqlx", "axum", "reqwest", "opentelemetry_sdk"],
     },
     Rule {
         package: "turbocat-persistence",
         may: &["turbocat-domain", "turbocat-planted"],
         never: &["axum", "reqwest"],
     },
-    Rule { package: "turbocat-agents", may: &["turbocat-domain"], never: &["sea-orm", "sqlx", "axum"] },
+    Rule {
+        package: "turbocat-agents",
+        may: &["turbocat-domain", "turbocat-trace"],
+        never: &["sea-orm", "sqlx", "axum", "opentelemetry_sdk"],
+    },
     Rule { package: "turbocat-schema", may: &["turbocat-domain"], never: &["tokio", "reqwest", "sea-orm", "axum"] },
     Rule {
         package: "turbocat-http",
-        may: &["turbocat-domain", "turbocat-application"],
-        never: &["sea-orm", "sqlx", "reqwest"],
+        may: &["turbocat-domain", "turbocat-application", "turbocat-trace"],
+        never: &["sea-orm", "sqlx", "reqwest", "opentelemetry_sdk"],
     },
+    Rule { package: "turbocat-trace", may: &[], never: &["sea-orm", "sqlx", "axum", "reqwest", "opentelemetry_sdk"] },
     Rule { package: "turbocat-planted", may: &[], never: &["tokio"] },
     Rule { package: "turbocat-postgres", may: &[], never: &["tokio", "sea-orm", "sqlx", "axum"] },
     Rule { package: "turbocat-migration", may: &[], never: &["axum", "reqwest"] },

@@ -51,6 +51,8 @@ pub struct WebhookCall {
     pub signatures: String,
     /// The body.
     pub body: Vec<u8>,
+    /// The trace that it belongs to, as the header of that name has it.
+    pub traceparent: Option<String>,
 }
 
 impl Access {
@@ -82,12 +84,16 @@ impl Access {
         // Two workflows may get the same message.
         let key = sha256_hex(format!("{}\0{}", workflow.name, call.id).as_bytes());
         let once = Idempotency::new(&format!("webhook:{key}"), "webhooks.receive", &call.body)?;
+        let mut trigger_data = json!({ "webhook_id": call.id, "sent_at": sent_at });
+        if let (Some(trace), Some(data)) = (call.traceparent, trigger_data.as_object_mut()) {
+            data.insert("traceparent".to_owned(), trace.into());
+        }
         let request = StartExecution {
             id,
             workflow: Selector::Id(workflow.id),
             input,
             trigger_type: TriggerType::Webhook,
-            trigger_data: json!({ "webhook_id": call.id, "sent_at": sent_at }),
+            trigger_data,
         };
         self.use_cases().start_once((actor, &once), acceptor, request).await
     }
@@ -179,6 +185,7 @@ mod tests {
             timestamp: "1614265330".to_owned(),
             signatures: signatures.to_owned(),
             body: br#"{"test": 2432232314}"#.to_vec(),
+            traceparent: None,
         }
     }
 

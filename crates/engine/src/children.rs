@@ -28,11 +28,12 @@ use turbocat_domain::{
     workflow::{Workflow, WorkflowStatus},
 };
 use turbocat_planted::{Bug, is_planted};
+use turbocat_trace::Traceparent;
 use uuid::{Builder, Uuid};
 
 use crate::{
     core::{Chain, Core},
-    plans,
+    plans, trace,
 };
 
 /// A child to be started.
@@ -46,6 +47,8 @@ pub(crate) struct ChildCall {
     pub(crate) user_id: UserId,
     pub(crate) agent: Arc<Agent>,
     pub(crate) inputs: Value,
+    /// The trace that it goes on with.
+    pub(crate) trace: Option<Traceparent>,
 }
 
 /// The path under which an attempt's child is stored: each attempt has a child of its own.
@@ -96,7 +99,10 @@ pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<(), StepE
         workflow_id,
         user_id: call.user_id,
         trigger_type: TriggerType::Event,
-        trigger_data: json!({ "parent_execution_id": call.parent.as_uuid(), "path": call.path }),
+        trigger_data: trace::with(
+            json!({ "parent_execution_id": call.parent.as_uuid(), "path": call.path }),
+            call.trace,
+        ),
         input: call.inputs,
         steps_total: workflow.plan.steps_total(),
         timeout_ms: workflow.plan.settings().timeout_ms,

@@ -12,6 +12,7 @@ use turbocat_domain::port::{RepositoryError, Result};
 use crate::{
     backoff::Backoff,
     clock::EngineClock,
+    figures::Tally,
     life::Life,
     logs::LogQueue,
     options::{EngineOptions, Ports},
@@ -26,6 +27,7 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<EngineClock>,
     pub(crate) plans: Plans,
     pub(crate) watchers: Watchers,
+    pub(crate) tally: Tally,
     pub(crate) logs: LogQueue,
     /// All tasks; calls to storage among them run to their end, whoever stops waiting for them.
     pub(crate) tasks: TaskTracker,
@@ -45,6 +47,7 @@ impl Core {
             ports,
             clock: Arc::new(EngineClock::new()),
             watchers: Watchers::default(),
+            tally: Tally::default(),
             logs,
             tasks: TaskTracker::new(),
             killed: CancellationToken::new(),

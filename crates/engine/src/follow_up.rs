@@ -23,6 +23,7 @@ use crate::{
     children::{child_id, find_workflow, insert},
     core::Core,
     plans::{self, LoadedWorkflow},
+    trace,
 };
 
 /// What stands in the place of a step's path in the id: no step has such a key.
@@ -74,7 +75,7 @@ async fn start_of(core: &Arc<Core>, failure: Failure, failed: &LoadedWorkflow) -
         workflow_id,
         user_id: failure.user_id,
         trigger_type: TriggerType::Event,
-        trigger_data: json!({ "on_failure": failed.as_uuid() }),
+        trigger_data: trace::with(json!({ "on_failure": failed.as_uuid() }), trace::of(&failure.trigger.1)),
         input,
         steps_total: follower.plan.steps_total(),
         timeout_ms: follower.plan.settings().timeout_ms,

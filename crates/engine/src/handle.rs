@@ -9,7 +9,7 @@ use turbocat_domain::{
     port::{ExecutionAcceptor, NewExecution, RepositoryError, Result},
 };
 
-use crate::{acceptor::Acceptance, core::Core, progress::Progress};
+use crate::{acceptor::Acceptance, core::Core, figures::EngineFigures, progress::Progress};
 
 /// The engine, for those who bring it work and watch it. Cheap to clone.
 #[derive(Clone)]
@@ -47,6 +47,14 @@ impl EngineHandle {
     #[must_use]
     pub fn held(&self) -> usize {
         self.core.life().map_or(0, |life| life.held())
+    }
+
+    /// What it has done since it started, as numbers.
+    #[must_use]
+    pub fn figures(&self) -> EngineFigures {
+        let life = self.core.life();
+        let held = life.as_ref().map_or(0, |life| life.held());
+        self.core.tally.figures(held, life.map(|life| life.lease.age(self.core.options.trust())))
     }
 }
 

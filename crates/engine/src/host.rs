@@ -15,6 +15,7 @@ use std::{
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
+use tracing::Span;
 use turbocat_domain::{
     agent::{Agent, AgentStatus},
     budget::BudgetLimit,
@@ -157,7 +158,9 @@ impl AttemptHost for StepHost {
         let id = children::child_id(self.child.parent, &path, 1);
         // The agent names the workflow, as one of type `workflow` would.
         let agent = Agent { config: json!({ "workflow": call.workflow }), ..Agent::clone(&self.child.agent) };
-        let child = ChildCall { path, attempt: 1, inputs: call.inputs, agent: Arc::new(agent), ..self.child.clone() };
+        let trace = turbocat_trace::outgoing(&Span::current());
+        let child =
+            ChildCall { path, attempt: 1, inputs: call.inputs, agent: Arc::new(agent), trace, ..self.child.clone() };
         self.start(child).await?;
         self.life.hints.claim();
         self.outcome(id).await

@@ -11,7 +11,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 use turbocat_domain::{
     id::ExecutionId,
     port::{CommitOutcome, JournalBatch, RepositoryError},
@@ -97,8 +97,12 @@ async fn commit_part(life: &Arc<Life>, part: &Arc<JournalBatch>) -> Option<Resul
         let part = if resends && is_planted(Bug::ResentAsNew) { as_new_attempts(part) } else { Arc::clone(part) };
         resends = true;
         let (journal, worker) = (Arc::clone(&life.core.ports.journal), life.lease.worker);
-        match life.core.call(async move { journal.commit(worker, &part).await }).await {
-            Ok(CommitOutcome::Committed) => return Some(Ok(())),
+        let (sent, sent_at) = (Arc::clone(&part), Instant::now());
+        match life.core.call(async move { journal.commit(worker, &sent).await }).await {
+            Ok(CommitOutcome::Committed) => {
+                life.core.tally.flushed(&part, sent_at.elapsed());
+                return Some(Ok(()));
+            }
             Ok(CommitOutcome::Fenced) => {
                 life.lease.end(LeaseEnd::Fenced);
                 return None;

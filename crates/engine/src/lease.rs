@@ -78,6 +78,11 @@ impl Lease {
         self.end.get().copied()
     }
 
+    /// How long ago it was asked for the last time with success, where a lease is trusted for so long.
+    pub(crate) fn age(&self, trust: Duration) -> Duration {
+        (Instant::now() + trust).saturating_duration_since(self.trusted_until())
+    }
+
     fn trusted_until(&self) -> Instant {
         self.origin + Duration::from_micros(self.trusted_until_us.load(Ordering::Acquire))
     }

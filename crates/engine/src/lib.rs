@@ -22,6 +22,7 @@ mod clock;
 mod core;
 mod engine;
 mod error;
+mod figures;
 mod follow_up;
 mod handle;
 mod host;
@@ -35,10 +36,12 @@ mod progress;
 mod pulse;
 mod schedule;
 mod shard;
+mod trace;
 
 pub use self::{
     engine::{Engine, StopReason},
     error::EngineError,
+    figures::{EngineFigures, Flushes},
     handle::EngineHandle,
     options::{EngineOptions, Ports},
     progress::{Awaited, Progress, StepProgress, StepWait},

@@ -1,5 +1,7 @@
 //! From the headers of a request to who asks: the gate in front of every route.
 
+use std::sync::Arc;
+
 use axum::{
     extract::{FromRequestParts, Request, State as Extracted},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header, request::Parts},
@@ -8,7 +10,10 @@ use axum::{
 };
 use turbocat_application::{Actor, Caller, Credential, Error, Origin, RateState};
 
-use crate::{Needs, Problem, ProblemCode, State, refusal::unauthenticated};
+use crate::{
+    Needs, Problem, ProblemCode, State, outage,
+    refusal::{unauthenticated, unavailable},
+};
 
 /// The cookie of a session. The prefix makes browsers take it only from this host, over TLS (or on this machine).
 pub(crate) const SESSION_COOKIE: &str = "__Host-turbocat_session";
@@ -51,12 +56,22 @@ impl<S: Send + Sync> FromRequestParts<S> for From {
     }
 }
 
-/// Lets a request through to its route, if it has what the route needs.
+/// Lets a request through to its route, if it has what the route needs. One that gets no answer because the database
+/// does not give any is told so soon.
 pub(crate) async fn gate(
     Extracted((state, needs)): Extracted<(State, Needs)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
+    let readiness = Arc::clone(&state.readiness);
+    tokio::select! {
+        biased;
+        response = pass((state, needs), request, next) => response,
+        () = outage::begun(readiness.as_ref()) => unavailable().into_response(),
+    }
+}
+
+async fn pass((state, needs): (State, Needs), mut request: Request, next: Next) -> Response {
     if needs == Needs::Nothing {
         return next.run(request).await;
     }

@@ -1,10 +1,10 @@
 //! What holds for every request and every answer: an id, a span in the log, limits of the head, security headers, and
 //! an answer also when a handler panics.
 
-use std::{any::Any, net::SocketAddr, panic::AssertUnwindSafe, time::Instant};
+use std::{any::Any, panic::AssertUnwindSafe, time::Instant};
 
 use axum::{
-    extract::{ConnectInfo, Request, State as Extracted},
+    extract::{ConnectInfo, MatchedPath, Request, State as Extracted},
     http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -13,8 +13,9 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tracing::Instrument;
 use turbocat_application::Origin;
+use turbocat_trace::Traceparent;
 
-use crate::{Problem, ProblemCode, State, problem::ProblemDocument};
+use crate::{Answered, Peer, Problem, ProblemCode, State, metrics::label_of, problem::ProblemDocument};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const REQUEST_ID_CHARS_MAX: usize = 64;
@@ -31,6 +32,9 @@ const SECURITY: [(&str, &str); 6] = [
     ("x-frame-options", "DENY"),
 ];
 
+/// What answers over TLS say besides: for a year, come by TLS alone.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
 /// Frames a request.
 pub(crate) async fn frame(Extracted(state): Extracted<State>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
@@ -41,8 +45,15 @@ pub(crate) async fn frame(Extracted(state): Extracted<State>, mut request: Reque
         "http.request",
         request.id = id, http.method = %method, http.path = path,
         ip = origin.ip_address.map(tracing::field::display), user.id = tracing::field::Empty,
+        otel.kind = "server", http.response.status_code = tracing::field::Empty,
     );
+    let trace = request.headers().get(turbocat_trace::HEADER).and_then(|value| value.to_str().ok());
+    let trace = trace.and_then(Traceparent::parse);
+    if let Some(parent) = &trace {
+        turbocat_trace::adopt(&span, parent);
+    }
     let refused = refused_head(&request);
+    let route = request.extensions().get::<MatchedPath>().cloned();
     request.extensions_mut().insert(origin);
     let response = async {
         match refused {
@@ -50,17 +61,26 @@ pub(crate) async fn frame(Extracted(state): Extracted<State>, mut request: Reque
             None => AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|panic| panicked(&*panic)),
         }
     };
-    let mut response = response.instrument(span.clone()).await;
+    let mut response = turbocat_trace::told(trace, response).instrument(span.clone()).await;
     add_id(&mut response, &id);
     secure(response.headers_mut());
+    if state.is_over_tls {
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
     let _entered = span.enter();
-    let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(http.status = response.status().as_u16(), duration_ms, "answered");
+    let (status, duration) = (response.status().as_u16(), began.elapsed());
+    span.record("http.response.status_code", status);
+    if let Some(meter) = &state.meter {
+        let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+        meter.answered(&Answered { method: label_of(&method), route, status, duration });
+    }
+    let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(http.status = status, duration_ms, "answered");
     response
 }
 
 fn origin(request: &Request, id: &str) -> Origin {
-    let address = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    let address = request.extensions().get::<ConnectInfo<Peer>>().map(|ConnectInfo(Peer(address))| address.ip());
     let agent = request.headers().get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let ip_address = address.map(|address| address.to_canonical());
     let origin = Origin { ip_address, request_id: Some(id.to_owned()), ..Origin::default() };

@@ -12,7 +12,9 @@ use turbocat_application::{Access, UseCases};
 use turbocat_domain::port::{ExecutionAcceptor, IdGenerator};
 use utoipa::openapi::OpenApi;
 
-use crate::{Problem, ProblemCode, Readiness, Route, api::Api, frame::frame, openapi, route, streams::Streams};
+use crate::{
+    Problem, ProblemCode, Readiness, RequestMeter, Route, api::Api, frame::frame, openapi, route, streams::Streams,
+};
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -29,6 +31,10 @@ pub struct State {
     pub ids: Arc<dyn IdGenerator>,
     /// Cancelled when the server ends: what waits and what streams ends with it.
     pub shutdown: CancellationToken,
+    /// Whether clients come by TLS alone.
+    pub(crate) is_over_tls: bool,
+    /// Counts requests.
+    pub(crate) meter: Option<Arc<dyn RequestMeter>>,
     /// The streams that are open.
     pub(crate) streams: Streams,
 }
@@ -42,7 +48,29 @@ impl State {
         (acceptor, ids): (Arc<dyn ExecutionAcceptor>, Arc<dyn IdGenerator>),
         shutdown: CancellationToken,
     ) -> Self {
-        Self { readiness, use_cases, access, acceptor, ids, shutdown, streams: Streams::default() }
+        Self {
+            readiness,
+            use_cases,
+            access,
+            acceptor,
+            ids,
+            shutdown,
+            is_over_tls: false,
+            meter: None,
+            streams: Streams::default(),
+        }
+    }
+
+    /// The same, for a listener that speaks TLS.
+    #[must_use]
+    pub fn over_tls(self, is_over_tls: bool) -> Self {
+        Self { is_over_tls, ..self }
+    }
+
+    /// The same, whose requests are counted.
+    #[must_use]
+    pub fn metered(self, meter: Arc<dyn RequestMeter>) -> Self {
+        Self { meter: Some(meter), ..self }
     }
 }
 

@@ -1,10 +1,11 @@
 //! Serving until told to stop, and not much longer.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, time::Duration};
 
 use axum::Router;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use crate::{Listener, Peer};
 
 /// Why serving ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -18,7 +19,7 @@ pub struct ServeError(#[source] io::Error);
 ///
 /// [`ServeError`] if the listener fails. Requests that are cut off are logged, not an error.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     router: Router,
     shutdown: CancellationToken,
     drain_timeout: Duration,
@@ -30,7 +31,7 @@ pub async fn serve(
             tokio::time::sleep(drain_timeout).await;
         }
     };
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = router.into_make_service_with_connect_info::<Peer>();
     let server = axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned());
     tokio::select! {
         ended = server => ended.map_err(ServeError),
@@ -43,12 +44,12 @@ pub async fn serve(
 
 #[cfg(test)]
 mod tests {
-    use std::{future, sync::Arc};
+    use std::{future, net::SocketAddr, sync::Arc};
 
     use axum::routing::get;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpStream,
+        net::{TcpListener, TcpStream},
         sync::Notify,
         task::JoinHandle,
     };
@@ -64,8 +65,8 @@ mod tests {
 
     /// Serves `/now`, and `/never`, which says that it was reached and then does not answer.
     async fn server(drain_timeout: Duration) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let listener = Listener::new(TcpListener::bind("127.0.0.1:0").await.unwrap(), None).unwrap();
+        let address = listener.address();
         let (reached, shutdown) = (Arc::new(Notify::new()), CancellationToken::new());
         let never = {
             let reached = Arc::clone(&reached);

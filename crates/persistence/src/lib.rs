@@ -19,6 +19,7 @@ mod convert;
 mod engine;
 mod entity;
 mod error;
+mod figures;
 mod page;
 mod repository;
 mod sql;
@@ -29,6 +30,7 @@ mod wakeup;
 
 pub use audit::{AuditBreach, AuditHead, AuditReport};
 pub use connect::{ConnectOptions, Settings};
+pub use figures::{PoolFigures, QueueFigures};
 pub use store::PgStore;
 pub use tabular::PgTabular;
 pub use wakeup::Wakeups;

@@ -146,13 +146,14 @@ impl PgStore {
         PgTabular::new(Arc::clone(&self.options))
     }
 
-    /// Asks the server for an answer.
+    /// Asks the server for an answer, by the connection of the lines of logs: a pool whose connections are all busy is
+    /// not a server that is away.
     ///
     /// # Errors
     ///
     /// [`RepositoryError::Backend`] if there is none.
     pub async fn ping(&self) -> Result<()> {
-        self.db().ping().await.about("database")
+        self.unhurried.ping().await.about("database")
     }
 
     /// What the server says about itself.
@@ -162,6 +163,17 @@ impl PgStore {
     /// [`RepositoryError::Backend`] if it does not answer.
     pub async fn settings(&self) -> Result<Settings> {
         Settings::read(self.db()).await
+    }
+
+    /// What the role that is connected may do beyond what a server needs, in words: nothing, if it was granted by
+    /// `turbocat migrate grant`.
+    ///
+    /// # Errors
+    ///
+    /// [`RepositoryError::Backend`] if it does not answer.
+    pub async fn excess_rights(&self) -> Result<Vec<String>> {
+        let rows = self.db().query_all_raw(sql::list_excess_rights()).await.about("rights")?;
+        rows.iter().map(|row| row.try_get("", "excess").about("rights")).collect()
     }
 
     /// Tells all processes that something is to be done. A hint: it may be lost, and polling is the truth.

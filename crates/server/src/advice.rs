@@ -49,8 +49,15 @@ fn on_schema(error: &MigrationError) -> Option<&'static str> {
         MigrationError::Connect(_) => {
             "does the server run, and are host, port, user, password and the name of the database right?"
         }
+        MigrationError::Grantee { .. } => {
+            "make a role for the server, `CREATE ROLE turbocat_app LOGIN PASSWORD '…'`, that is a member of nothing"
+        }
+        MigrationError::Database(refused) if refused.to_string().contains("must be owner") => {
+            "run it as the role that owns the tables"
+        }
         MigrationError::Database(refused) if refused.to_string().contains("permission denied") => {
-            "the user must be able to make tables: let it own the database, or GRANT CREATE ON SCHEMA public to it"
+            "the user must be able to make tables: run `turbocat migrate up` as their owner, or let this user own the \
+             database"
         }
         MigrationError::Lock(_) | MigrationError::Database(_) => return None,
     })

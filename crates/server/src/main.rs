@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
     let cli = Cli::parse();
     let json = cli.global.json;
-    telemetry::init(&cli);
+    let _telemetry = telemetry::init(&cli);
     match command::run(cli) {
         Ok(code) if report::is_complete() => code,
         Ok(_) => ExitCode::FAILURE,

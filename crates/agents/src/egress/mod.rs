@@ -15,7 +15,8 @@ mod resolver;
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use futures_util::StreamExt;
-use reqwest::{Client, ClientBuilder, Request, Response, Url, redirect};
+use reqwest::{Client, ClientBuilder, Request, Response, Url, header::HeaderValue, redirect};
+use tracing::{Instrument, Span, field::Empty};
 use turbocat_domain::{limits, step_run::StepError};
 
 pub(crate) use self::answer::{Answer, is_retryable};
@@ -57,14 +58,26 @@ impl EgressClient {
     ) -> Result<Answer, StepError> {
         let url = request.url().clone();
         self.check(&url)?;
+        let span = tracing::info_span!(
+            "agent.request",
+            otel.kind = "client", http.request.method = %request.method(), server.address = url.host_str(),
+            http.response.status_code = Empty, otel.status_code = Empty, error.type = Empty,
+        );
+        let request = traced(request, &span);
         let exchange = async {
             let response = self.client.execute(request).await.map_err(|error| explain(&url, &error))?;
+            Span::current().record("http.response.status_code", response.status().as_u16());
             read(&url, response, observe).await
         };
-        tokio::time::timeout(Duration::from_millis(timeout_ms), exchange).await.unwrap_or_else(|_| {
+        let timed = tokio::time::timeout(Duration::from_millis(timeout_ms), exchange);
+        let answer = timed.instrument(span.clone()).await.unwrap_or_else(|_| {
             let message = format!("{} did not answer within {timeout_ms} ms", place(&url));
             Err(StepError::transient("upstream_timeout", message))
-        })
+        });
+        if let Err(error) = &answer {
+            span.record("otel.status_code", "ERROR").record("error.type", error.code.as_str());
+        }
+        answer
     }
 
     /// The client itself, for a library that sends its requests to this one URL. What it connects to is judged, too.
@@ -86,6 +99,15 @@ impl EgressClient {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// The request with the trace that it belongs to, unless its author says another.
+fn traced(mut request: Request, span: &Span) -> Request {
+    let trace = turbocat_trace::outgoing(span).and_then(|trace| HeaderValue::from_str(&trace.to_string()).ok());
+    if let Some(trace) = trace {
+        request.headers_mut().entry(turbocat_trace::HEADER).or_insert(trace);
+    }
+    request
 }
 
 fn builder(policy: &Arc<EgressPolicy>) -> ClientBuilder {

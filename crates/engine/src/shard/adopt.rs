@@ -83,6 +83,7 @@ impl Shard {
             trigger_data: claimed.trigger_data.clone(),
             started_at: claimed.started_at,
         });
+        self.life.core.tally.taken_on(claimed.records.is_empty());
         let (run, mut commands) = if claimed.records.is_empty() {
             Run::start(Arc::clone(plan), context)
         } else {

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use chrono::TimeDelta;
 use serde_json::Value;
 use tokio::time::Instant;
-use tracing::Instrument;
+use tracing::{Instrument, Span, field::Empty};
 use turbocat_domain::{
     agent::{Agent, AgentType},
     execution_log::LogLevel,
@@ -14,6 +14,7 @@ use turbocat_domain::{
     step_run::StepError,
 };
 use turbocat_planted::{Bug, is_planted};
+use turbocat_trace::Traceparent;
 
 use super::{
     Shard, SlotKey,
@@ -26,6 +27,7 @@ use crate::{
     children::{self, ChildCall},
     host::StepHost,
     logs::{AttemptLog, LogSource},
+    trace,
 };
 
 /// How long an attempt waits for a budget before it looks again by itself: reservations of others may have been settled,
@@ -72,7 +74,13 @@ impl Shard {
         let core = &self.life.core;
         let log = Arc::new(AttemptLog::new(core, source));
         let (runner, shard) = (Arc::clone(&core.ports.runner), self.life.shard.clone());
-        let span = tracing::info_span!("run.step", execution.id = %call.execution_id, step.path = call.path, attempt);
+        let span = tracing::info_span!(
+            "run.step",
+            execution.id = %call.execution_id, step.path = call.path, attempt,
+            otel.status_code = Empty, error.type = Empty,
+        );
+        let trace = trace::of(&slot.run.context().trigger_data);
+        turbocat_trace::adopt(&span, &trace.unwrap_or_else(|| Traceparent::of_execution(slot.id.as_uuid())));
         let run = async move {
             let lines = Arc::clone(&log);
             let result = agents::attempt(runner, call, log).await;
@@ -80,11 +88,13 @@ impl Shard {
             let short = result.as_ref().err().and_then(|_| host.short.get().cloned());
             if let Some(short) = &short {
                 lines.log(LogLevel::Warn, &format!("waits for a budget: {}", short.message));
+            } else if let Err(error) = &result {
+                Span::current().record("otel.status_code", "ERROR").record("error.type", error.code.as_str());
             }
             // A closed inbox means that this life is over, and with it the attempt.
             let _closed = shard.send(Message::Ended(Ended { slot: key, step, attempt, result, short }));
         };
-        let task = core.tasks.spawn(run.instrument(span));
+        let task = core.tasks.spawn(turbocat_trace::told(trace, run).instrument(span));
         let running = Running { attempt, agent_id, task: task.abort_handle() };
         self.set_active(key, step, Active::Running(running));
         if may_have_children {
@@ -266,5 +276,6 @@ fn child_of(slot: &Slot, start: &StartStep, agent: &Arc<Agent>) -> ChildCall {
         user_id: slot.user_id,
         agent: Arc::clone(agent),
         inputs: Value::Null,
+        trace: trace::of(&slot.run.context().trigger_data),
     }
 }

@@ -105,10 +105,10 @@ impl Shard {
             self.flush_ahead(*lane);
         }
         let stands = |id: &ExecutionId| refused.is_empty() || !refused.contains(id);
-        self.life.core.watchers.publish(
-            batch.records.iter().filter(|record| stands(&record.execution_id)),
-            batch.finished.iter().filter(|finished| stands(&finished.id)),
-        );
+        let records = batch.records.iter().filter(|record| stands(&record.execution_id));
+        let finished = batch.finished.iter().filter(|finished| stands(&finished.id));
+        self.life.core.tally.committed(records.clone(), finished.clone());
+        self.life.core.watchers.publish(records, finished);
         self.tell_others(batch);
         for ack in in_flight.acks {
             if refused.is_empty() || !self.id_of(&ack).is_some_and(|id| refused.contains(&id)) {

@@ -9,6 +9,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tracing::Span;
 use turbocat_application::{Actor, Selector, StartExecution, Started, Via};
 use turbocat_domain::{
     execution::{Execution, TriggerType},
@@ -149,10 +150,15 @@ impl From<Started> for StartedView {
 }
 
 pub(super) fn trigger_data(who: &Who) -> Value {
-    match who.caller.via {
+    let mut data = match who.caller.via {
         Via::Key(id) => json!({ "source": "http", "api_key_id": id.to_string() }),
         Via::Session(id) => json!({ "source": "http", "session_id": id.to_string() }),
+    };
+    // The steps go on with the trace of the request, whichever process runs them, and when.
+    if let (Some(trace), Some(data)) = (turbocat_trace::outgoing(&Span::current()), data.as_object_mut()) {
+        data.insert(turbocat_trace::HEADER.to_owned(), json!(trace.to_string()));
     }
+    data
 }
 
 pub(super) fn selector(name: Option<String>, id: Option<String>) -> Result<Selector, Problem> {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::{Problem, ProblemCode, State};
 
 /// How long all checks together may take.
-const READY_TIMEOUT: Duration = Duration::from_secs(2);
+const READY_TIMEOUT: Duration = Duration::from_millis(1_400);
 
 /// How one of the things stands that the process needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,11 @@ pub struct Check {
 pub trait Readiness: Send + Sync {
     /// Looks at everything now. It may be dropped half-way.
     async fn check(&self) -> Vec<Check>;
+
+    /// Whether the database answers. It may be dropped half-way.
+    async fn is_database_there(&self) -> bool {
+        true
+    }
 }
 
 /// The routes of this file.

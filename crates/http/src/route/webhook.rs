@@ -5,6 +5,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
+use tracing::Span;
 use turbocat_application::WebhookCall;
 use turbocat_domain::{
     id::{ExecutionId, WorkflowId},
@@ -53,6 +54,7 @@ async fn receive_webhook(
         timestamp: text("webhook-timestamp"),
         signatures: text("webhook-signature"),
         body: body.bytes.to_vec(),
+        traceparent: turbocat_trace::outgoing(&Span::current()).map(|trace| trace.to_string()),
     };
     let execution = ExecutionId::from_uuid(state.ids.next());
     let started = detached(async move { state.access.receive_webhook(call, state.acceptor.as_ref(), execution).await });

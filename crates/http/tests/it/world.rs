@@ -1,11 +1,8 @@
 //! A server on a store in memory, with somebody's things in it, and everybody who might ask for them.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU8, Ordering},
 };
 
 use async_trait::async_trait;
@@ -34,7 +31,7 @@ use turbocat_domain::{
     user::{User, UserRole},
     value::SecretHash,
 };
-use turbocat_http::{Check, Readiness, State, router};
+use turbocat_http::{Check, Peer, Readiness, State, router};
 use turbocat_schema::JsonSchemas;
 use turbocat_testkit::{builder, ids::SequentialIds, memory::MemoryStore};
 
@@ -179,7 +176,7 @@ impl World {
             }
             None => Body::from(request.text.to_owned()),
         };
-        let peer: SocketAddr = request.from.parse().unwrap();
+        let peer = Peer(request.from.parse().unwrap());
         let request = builder.extension(ConnectInfo(peer)).body(body).unwrap();
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());

@@ -87,6 +87,14 @@ pub(crate) fn count_live_workers() -> Statement {
     statement!("count_live_workers")
 }
 
+pub(crate) fn count_queue(most: i64) -> Statement {
+    statement!("count_queue", most)
+}
+
+pub(crate) fn list_excess_rights() -> Statement {
+    statement!("list_excess_rights")
+}
+
 pub(crate) fn list_standing_executions(ids: Vec<Uuid>, (parents, paths): (Vec<Uuid>, Vec<String>)) -> Statement {
     statement!("list_standing_executions", ids, parents, paths)
 }
@@ -243,7 +251,7 @@ mod tests {
         statements
     }
 
-    /// Those of the parts of steps.
+    /// Those of the parts of steps, and those that tell how the database stands.
     fn statements_of_parts() -> BTreeMap<&'static str, Statement> {
         let (id, data) = (Uuid::nil(), "{}".to_owned());
         let part = PartValues { worker: id, execution: id, path: "p", key: "k", kind: "turn", data, charge: None };
@@ -252,6 +260,8 @@ mod tests {
             ("list_permits", list_permits(id, id)),
             ("lock_permits", lock_permits(id)),
             ("put_permits", put_permits(permits)),
+            ("count_queue", count_queue(1)),
+            ("list_excess_rights", list_excess_rights()),
             ("list_execution_parts", list_execution_parts(id, 0, 1, vec!["model".to_owned()])),
             ("list_step_parts", list_step_parts(id, "p")),
             ("record_step_part", record_step_part(part)),

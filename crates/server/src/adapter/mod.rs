@@ -4,6 +4,7 @@ mod agent_configs;
 mod clock;
 mod ids;
 mod key_ring;
+mod metrics;
 mod passwords;
 mod secrets;
 
@@ -12,6 +13,7 @@ pub(crate) use self::{
     clock::SystemClock,
     ids::UuidV7,
     key_ring::{KeyRing, KeySource},
+    metrics::{HttpMeter, Metrics},
     passwords::BlockingPasswords,
     secrets::SystemSecrets,
 };

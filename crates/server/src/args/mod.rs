@@ -8,6 +8,7 @@ mod executions;
 mod run;
 mod secrets;
 mod template;
+mod up;
 mod waiting;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) use self::{
     run::RunArgs,
     secrets::{SecretSetArgs, SecretsCommand},
     template::{TemplateUseArgs, TemplatesCommand},
+    up::{DEFAULT_LISTEN, UpArgs},
     waiting::{ApprovalsCommand, DecisionArgs, EventsCommand, SchedulesCommand},
 };
 
@@ -166,42 +168,6 @@ pub(crate) enum Command {
     Chaos(turbocat_chaos::ChaosArgs),
 }
 
-/// Where `turbocat up` listens unless told otherwise.
-pub(crate) const DEFAULT_LISTEN: &str = "127.0.0.1:8484";
-
-/// A host and a port. Whether the host is one of this machine shows when it is listened on.
-fn listen_address(text: &str) -> Result<String, String> {
-    match text.rsplit_once(':') {
-        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
-        _ => Err(format!("a host and a port are needed, such as {DEFAULT_LISTEN}")),
-    }
-}
-
-/// `turbocat up`.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-    turbocat up\n  \
-    turbocat up --listen 0.0.0.0:8484 --database-url postgres://turbocat@db/turbocat\n\n\
-    The first Ctrl-C (or SIGTERM) ends it cleanly: no new work is taken, what runs may end within the drain time, \
-    and the rest is handed to other processes. A second one ends it at once; nothing is lost then either.")]
-pub(crate) struct UpArgs {
-    /// The address of the HTTP listener: the API, /health and /ready
-    #[arg(
-        long,
-        env = "TURBOCAT_LISTEN",
-        default_value = DEFAULT_LISTEN,
-        value_name = "HOST:PORT",
-        value_parser = listen_address
-    )]
-    pub(crate) listen: String,
-    /// How long running steps may take to end after the first Ctrl-C, in seconds
-    #[arg(long, env = "TURBOCAT_DRAIN_TIMEOUT", default_value_t = 20, value_name = "SECONDS")]
-    pub(crate) drain_timeout: u64,
-    /// How many executions this process works on at once
-    #[arg(long, env = "TURBOCAT_EXECUTIONS_MAX", value_name = "COUNT")]
-    pub(crate) executions_max: Option<u32>,
-}
-
 /// `turbocat apply`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -215,12 +181,13 @@ pub(crate) struct ApplyArgs {
 }
 
 /// `turbocat migrate`.
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Clone, Subcommand)]
 #[command(after_help = "Examples:\n  \
     turbocat migrate status\n  \
     turbocat migrate up --database-url postgres://turbocat@db/turbocat\n  \
-    turbocat migrate down 1 --yes\n\n\
-    `run`, `apply`, `seed` and `up` bring the schema up to date by themselves.")]
+    turbocat migrate down 1 --yes\n  \
+    turbocat migrate grant turbocat_app --database-url postgres://turbocat_owner@db/turbocat\n\n\
+    `run`, `apply`, `seed` and `up` bring the schema up to date by themselves, if their role may.")]
 pub(crate) enum MigrateCommand {
     /// Bring the schema up to date
     Up,
@@ -238,6 +205,13 @@ pub(crate) enum MigrateCommand {
     },
     /// Say which migrations are applied, and which are not
     Status,
+    /// Give a role exactly what the server needs: no change of tables, and of the audit log only to append to it. Run it
+    /// as the owner of the tables
+    Grant {
+        /// The role. It must be there: CREATE ROLE name LOGIN PASSWORD '…'
+        #[arg(value_name = "ROLE")]
+        role: String,
+    },
 }
 
 /// `turbocat seed`.
@@ -368,6 +342,21 @@ mod tests {
         for wrong in ["nowhere", "8484", ":8484", "localhost:http", "localhost:80000"] {
             assert!(parse(&format!("turbocat up --listen {wrong}")).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_certificate_needs_its_key() {
+        assert!(parse("turbocat up --tls-cert a.pem --tls-key b.pem").is_ok());
+        assert!(parse("turbocat up --tls-cert a.pem").is_err() && parse("turbocat up --tls-key b.pem").is_err());
+    }
+
+    #[test]
+    fn metrics_are_served_nowhere_unless_told_so() {
+        let Command::Up(up) = parse("turbocat up").unwrap().command else { panic!("not up") };
+        assert_eq!(up.metrics, None);
+        let Command::Up(up) = parse("turbocat up --metrics 127.0.0.1:9484").unwrap().command else { panic!("not up") };
+        assert_eq!(up.metrics.as_deref(), Some("127.0.0.1:9484"));
+        assert!(parse("turbocat up --metrics 9484").is_err());
     }
 
     #[test]

@@ -171,19 +171,41 @@ async fn database(opened: &OpenDatabase) -> Vec<Finding> {
         Err(error) => Finding::failed("schema", &error.into(), "look into the server's log"),
         Ok(()) => Finding::ok("schema", "up to date"),
     };
-    let mut findings = match settings(&opened.url).await {
-        Ok(settings) => settings_findings(&settings, opened),
+    let is_current = schema.verdict == Verdict::Ok;
+    let mut findings = match asked(&opened.url).await {
+        Ok((settings, excess)) => {
+            let mut findings = settings_findings(&settings, opened);
+            findings.extend(is_current.then(|| rights(&excess, opened)));
+            findings
+        }
         Err(error) => vec![Finding::failed("database", &error, "look into the server's log")],
     };
     findings.push(schema);
     findings
 }
 
-async fn settings(url: &str) -> anyhow::Result<Settings> {
+/// What the server says about itself, and about the role that asks.
+async fn asked(url: &str) -> anyhow::Result<(Settings, Vec<String>)> {
     let store = PgStore::connect(&ConnectOptions::new(url)).await?;
-    let settings = store.settings().await;
+    let (settings, excess) = (store.settings().await, store.excess_rights().await);
     store.close().await;
-    Ok(settings?)
+    Ok((settings?, excess?))
+}
+
+/// What the role may do that the server has no need of.
+fn rights(excess: &[String], opened: &OpenDatabase) -> Finding {
+    const WHAT: &str = "rights";
+    match excess {
+        [] => Finding::ok(WHAT, "those of a server: it can change neither tables nor the audit log"),
+        // Who can start the program on it owns it, and its files.
+        _ if opened.cluster.is_some() => Finding::ok(WHAT, "Turbocat's own database, and its owner"),
+        excess => Finding::warning(
+            WHAT,
+            format!("more than a server needs: {}", excess.join("; ")),
+            "run the server as a role of its own: `CREATE ROLE turbocat_app LOGIN PASSWORD '…'`, and `turbocat migrate \
+             grant turbocat_app` as the owner of the tables; who owns them can rewrite the audit log",
+        ),
+    }
 }
 
 fn settings_findings(settings: &Settings, opened: &OpenDatabase) -> Vec<Finding> {

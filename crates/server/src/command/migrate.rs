@@ -26,6 +26,14 @@ pub(super) async fn run(url: &str, global: &GlobalArgs, command: MigrateCommand)
             print(&turbocat_migration::down(url, steps).await?, "undone", global.json);
         }
         MigrateCommand::Status => status(url, global.json).await?,
+        MigrateCommand::Grant { role } => {
+            turbocat_migration::grant(url, &role).await?;
+            if global.json {
+                report::json_line(&json!({ "role": role, "change": "granted" }));
+            } else {
+                report::line(format!("{role}: granted; run the server as it, and migrations as this one"));
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
