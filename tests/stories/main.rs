@@ -21,6 +21,7 @@ mod examples;
 mod executions;
 mod forms;
 mod http;
+mod mail;
 mod mcp;
 mod migrate;
 mod newcomer;

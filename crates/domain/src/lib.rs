@@ -28,6 +28,7 @@ pub mod session;
 pub mod step_run;
 pub mod template;
 pub mod user;
+pub mod user_token;
 pub mod value;
 pub mod workflow;
 pub mod workflow_step;

@@ -52,7 +52,7 @@ pub(crate) async fn frame(Extracted(state): Extracted<State>, mut request: Reque
     };
     let mut response = response.instrument(span.clone()).await;
     add_id(&mut response, &id);
-    secure(response.headers_mut());
+    secure(response.headers_mut(), state.access.is_public_by_tls());
     let _entered = span.enter();
     let duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::info!(http.status = response.status().as_u16(), duration_ms, "answered");
@@ -114,8 +114,12 @@ fn add_id(response: &mut Response, id: &str) {
     }
 }
 
-/// Adds the security headers; a page that needs more says so itself.
-fn secure(headers: &mut HeaderMap) {
+/// Adds the security headers; a page that needs more says so itself. Where users come by TLS, they are to come by no other
+/// way; what is said of it over plain HTTP browsers do not heed.
+fn secure(headers: &mut HeaderMap, is_public_by_tls: bool) {
+    if is_public_by_tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    }
     for (name, value) in SECURITY {
         let name = HeaderName::from_static(name);
         headers.entry(name).or_insert(HeaderValue::from_static(value));

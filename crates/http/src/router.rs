@@ -7,7 +7,7 @@ use axum::{
     http::{Method, Uri},
     middleware,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use turbocat_application::{Access, UseCases};
 use turbocat_domain::port::{ExecutionAcceptor, IdGenerator};
 use utoipa::openapi::OpenApi;
@@ -29,6 +29,8 @@ pub struct State {
     pub ids: Arc<dyn IdGenerator>,
     /// Cancelled when the server ends: what waits and what streams ends with it.
     pub shutdown: CancellationToken,
+    /// What nobody waits for.
+    pub(crate) background: TaskTracker,
     /// The streams that are open.
     pub(crate) streams: Streams,
 }
@@ -42,7 +44,15 @@ impl State {
         (acceptor, ids): (Arc<dyn ExecutionAcceptor>, Arc<dyn IdGenerator>),
         shutdown: CancellationToken,
     ) -> Self {
-        Self { readiness, use_cases, access, acceptor, ids, shutdown, streams: Streams::default() }
+        let (background, streams) = (TaskTracker::new(), Streams::default());
+        Self { readiness, use_cases, access, acceptor, ids, shutdown, background, streams }
+    }
+
+    /// Awaits what was begun and nobody waits for.
+    pub async fn settle(&self) {
+        self.background.close();
+        self.background.wait().await;
+        self.background.reopen();
     }
 }
 
@@ -81,6 +91,8 @@ fn api(state: State) -> Api {
     let api = route::bulk::routes(api);
     let api = route::execution_events::routes(api);
     let api = route::session::routes(api);
+    let api = route::password_reset::routes(api);
+    let api = route::email_verification::routes(api);
     let api = route::key::routes(api);
     let api = route::secret::routes(api);
     let api = route::user::routes(api);

@@ -9,7 +9,7 @@ use turbocat_domain::port::{
     AuditLogRepository, DeploymentQueries, DeploymentRepository, ExecutionQueries, ExecutionRepository,
     IdempotencyRepository, Queries, RepositoryError, Result, ScheduleQueries, SecretQueries, SecretRepository,
     SessionQueries, SessionRepository, Store, TemplateQueries, TemplateRepository, UnitOfWork, UserQueries,
-    UserRepository, WorkflowQueries, WorkflowRepository,
+    UserRepository, UserTokenQueries, UserTokenRepository, WorkflowQueries, WorkflowRepository,
 };
 
 use crate::{
@@ -79,6 +79,10 @@ impl UnitOfWork for Pg<DatabaseTransaction> {
     }
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self
+    }
+
+    fn user_tokens(&mut self) -> &mut dyn UserTokenRepository {
         self
     }
 
@@ -232,6 +236,10 @@ impl Queries for PgStore {
     }
 
     fn sessions(&self) -> &dyn SessionQueries {
+        &*self.pool
+    }
+
+    fn user_tokens(&self) -> &dyn UserTokenQueries {
         &*self.pool
     }
 

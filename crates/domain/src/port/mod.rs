@@ -7,6 +7,7 @@ mod access;
 mod clock;
 mod error;
 mod journal;
+mod mail;
 mod page;
 mod part;
 mod queries;
@@ -18,6 +19,7 @@ mod schema;
 mod secret;
 mod tabular;
 mod unit_of_work;
+mod user_token;
 mod waiting;
 mod worker;
 
@@ -29,6 +31,7 @@ pub use error::{RepositoryError, Result};
 pub use journal::{
     CommitOutcome, CounterRepository, FinishedExecution, Journal, JournalBatch, LogWriter, ParkedExecution, WaitRecord,
 };
+pub use mail::{Mail, MailError, Mailer};
 pub use page::{Cursor, Page, PageRequest};
 pub use part::{PartJournal, PartKind, PartOutcome, PartRecord, StepPart, StepPlace};
 pub use queries::{
@@ -53,6 +56,7 @@ pub use schema::{SchemaProblem, SchemaValidator};
 pub use secret::{CipherError, RevealedSecret, SecretCipher, SecretQueries, SecretRepository, SecretVault};
 pub use tabular::{TabularQuery, TabularSql};
 pub use unit_of_work::{Store, UnitOfWork};
+pub use user_token::{UserTokenQueries, UserTokenRepository};
 pub use waiting::{ApprovalFilter, ApprovalQueries, ScheduleQueries, StoredSchedule, StoredTick};
 pub use worker::{LeaseGrant, NewWorker, Renewal, Takeover, WorkerRepository};
 
@@ -76,5 +80,6 @@ pub use {
     schema::MockSchemaValidator,
     secret::{MockSecretQueries, MockSecretRepository},
     unit_of_work::MockStore,
+    user_token::{MockUserTokenQueries, MockUserTokenRepository},
     worker::MockWorkerRepository,
 };

@@ -16,6 +16,7 @@ mod session;
 mod step_run;
 mod template;
 mod user;
+mod user_token;
 mod waiting;
 mod workflow;
 mod workflow_step;

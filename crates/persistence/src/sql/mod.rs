@@ -8,6 +8,7 @@ mod parts;
 mod planted;
 mod sections;
 mod template;
+mod user_token;
 mod waiting;
 
 use sea_orm::{DbBackend, Statement, Value};
@@ -27,6 +28,9 @@ pub(crate) use journal::{
 };
 pub(crate) use parts::{PartValues, list_execution_parts, list_step_parts, record_step_part};
 pub(crate) use template::{count_template_use, fold_template_ratings, rate_template};
+pub(crate) use user_token::{
+    UserTokenValues, find_user_token, issue_user_token, redeem_user_token, revoke_user_tokens,
+};
 pub(crate) use waiting::{ApprovalValues, list_schedule_ticks, list_schedules, list_waiting_approvals};
 
 /// A file of this folder, to be run with these values.
@@ -266,6 +270,15 @@ mod tests {
             after: None,
             limit: 1,
         };
+        let user_token = UserTokenValues {
+            id,
+            user_id: id,
+            purpose: "password_reset",
+            token_hash: "h".to_owned(),
+            email: "a@b".to_owned(),
+            lifetime_us: 1,
+            standing_max: 1,
+        };
         let secret = SecretValues {
             id,
             user_id: id,
@@ -287,6 +300,10 @@ mod tests {
             ("list_audit_links", list_audit_links(0, 1)),
             ("list_unsealed_audit_logs", list_unsealed_audit_logs(1)),
             ("prune_access", prune_access()),
+            ("find_user_token", find_user_token("password_reset", "h")),
+            ("issue_user_token", issue_user_token(user_token)),
+            ("redeem_user_token", redeem_user_token("password_reset", "h")),
+            ("revoke_user_tokens", revoke_user_tokens(id)),
             ("record_key_uses", record_key_uses(vec![id], vec![1], vec![at])),
             ("take_rate", take_rate(rate)),
         ])

@@ -13,7 +13,7 @@ use turbocat_domain::{
         JournalBatch, KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal,
         PartOutcome, Queries, RateGrant, RateLimiter, RateRequest, Renewal, Result, ScheduleQueries,
         ScheduleRepository, SecretQueries, SessionQueries, StepPart, StepPlace, Store, StoredEvent, Takeover,
-        TemplateQueries, UnitOfWork, UserQueries, WorkerRepository, WorkflowQueries,
+        TemplateQueries, UnitOfWork, UserQueries, UserTokenQueries, WorkerRepository, WorkflowQueries,
     },
     schedule::Verdict,
 };
@@ -132,6 +132,9 @@ impl Queries for Fixture {
     }
     fn sessions(&self) -> &dyn SessionQueries {
         self.store.sessions()
+    }
+    fn user_tokens(&self) -> &dyn UserTokenQueries {
+        self.store.user_tokens()
     }
     fn approvals(&self) -> &dyn ApprovalQueries {
         self.store.approvals()

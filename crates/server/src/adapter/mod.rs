@@ -4,14 +4,18 @@ mod agent_configs;
 mod clock;
 mod ids;
 mod key_ring;
+mod log_mailer;
 mod passwords;
 mod secrets;
+mod smtp_mailer;
 
 pub(crate) use self::{
     agent_configs::AgentConfigs,
     clock::SystemClock,
     ids::UuidV7,
     key_ring::{KeyRing, KeySource},
+    log_mailer::LogMailer,
     passwords::BlockingPasswords,
     secrets::SystemSecrets,
+    smtp_mailer::SmtpMailer,
 };

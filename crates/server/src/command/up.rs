@@ -34,18 +34,22 @@ pub(super) async fn run(url: &str, global: &GlobalArgs, args: &UpArgs) -> anyhow
     let engine = app.start_engine(options(args)).await?;
 
     let ready = Ready { store: app.store.clone(), engine: engine.handle(), shutdown: shutdown.clone() };
-    let router = turbocat_http::router(turbocat_http::State::new(
+    let state = turbocat_http::State::new(
         Arc::new(ready),
         (app.use_cases.clone(), app.access.clone()),
         (Arc::new(engine.handle()), Arc::new(UuidV7)),
         shutdown.clone(),
-    ));
+    );
+    let router = turbocat_http::router(state.clone());
     tracing::info!(address = %listener.local_addr()?, "listening");
 
     let served = async {
         let served = turbocat_http::serve(listener, router, shutdown.clone(), drain_timeout).await;
         // A listener that failed by itself is the end of everything too.
         shutdown.cancel();
+        if tokio::time::timeout(drain_timeout, state.settle()).await.is_err() {
+            tracing::warn!("mail under way was cut off");
+        }
         served
     };
     let drained = async {

@@ -34,6 +34,7 @@ pub mod schedule;
 pub mod secret;
 mod suite;
 pub mod unit_of_work;
+pub mod user_token;
 pub mod waiting;
 pub mod worker;
 

@@ -10,7 +10,7 @@ use turbocat_domain::{
     port::{
         AgentRepository, ApiKeyRepository, AuditLogRepository, Clock, DeploymentRepository, ExecutionRepository,
         IdempotencyRepository, NewEvent, NewExecution, RepositoryError, Result, SecretRepository, SessionRepository,
-        Store, TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
+        Store, TemplateRepository, UnitOfWork, UserRepository, UserTokenRepository, WorkflowRepository,
     },
 };
 
@@ -142,6 +142,10 @@ impl UnitOfWork for MemoryUnitOfWork {
     }
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self
+    }
+
+    fn user_tokens(&mut self) -> &mut dyn UserTokenRepository {
         self
     }
 

@@ -9,6 +9,7 @@ mod secret;
 mod session;
 mod template;
 mod user;
+mod user_token;
 mod waiting;
 mod workflow;
 
@@ -16,7 +17,7 @@ use turbocat_domain::{
     port::{
         AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, DeploymentQueries, ExecutionQueries, Page,
         PageRequest, Queries, RepositoryError, Result, ScheduleQueries, SecretQueries, SessionQueries, TemplateQueries,
-        UserQueries, WorkflowQueries,
+        UserQueries, UserTokenQueries, WorkflowQueries,
     },
     value::{Name, Search, Tag},
 };
@@ -53,6 +54,10 @@ impl Queries for MemoryStore {
     }
 
     fn sessions(&self) -> &dyn SessionQueries {
+        self
+    }
+
+    fn user_tokens(&self) -> &dyn UserTokenQueries {
         self
     }
 

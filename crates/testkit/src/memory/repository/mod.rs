@@ -10,4 +10,5 @@ mod secret;
 mod session;
 mod template;
 mod user;
+mod user_token;
 mod workflow;
