@@ -164,9 +164,9 @@ async fn stock(state: &State, store: &PgStore, (user, mark): (&User, &str)) {
     let start = StartExecution {
         id: ExecutionId::from_uuid(state.ids.next()),
         workflow: Selector::Name(mark.to_owned()),
-        input: json!({ "of": mark }),
+        input: json!({}),
         trigger_type: TriggerType::Api,
-        trigger_data: json!({}),
+        trigger_data: json!({ "of": mark }),
     };
     state.use_cases.start_execution(actor, store, start).await.unwrap();
     let template = TemplateContent {

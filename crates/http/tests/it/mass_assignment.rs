@@ -24,6 +24,24 @@ const HIDDEN: [&str; 10] = [
     "__proto__",
 ];
 
+/// What authors say in documents.
+const OF_WORKFLOWS: [&str; 9] =
+    ["kind", "name", "description", "tags", "input", "output", "settings", "triggers", "steps"];
+const OF_AGENTS: [&str; 12] = [
+    "kind",
+    "name",
+    "type",
+    "description",
+    "config",
+    "parameters",
+    "capabilities",
+    "max_execution_time",
+    "max_memory_mb",
+    "max_concurrent_executions",
+    "tags",
+    "public",
+];
+
 /// A place of a body whose fields are described: where it is, and which it has.
 struct Place {
     pointer: String,
@@ -56,9 +74,10 @@ fn places(document: &Value, schema: &Value, (body, pointer): (&Value, String), f
                 places(document, &schema["items"], (item, format!("{pointer}/{index}")), found);
             }
         }
-        // A document of a workflow or an agent is described by a schema of its own: it is one place all the same.
+        // What a document of a workflow or an agent may say, the document of the API does not.
         Value::Object(members) if pointer.is_empty() => {
-            found.push(Place { pointer, fields: members.keys().cloned().collect() });
+            let fields = if members.contains_key("steps") { &OF_WORKFLOWS[..] } else { &OF_AGENTS[..] };
+            found.push(Place { pointer, fields: fields.iter().map(|field| (*field).to_owned()).collect() });
         }
         _ => {}
     }
