@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use async_trait::async_trait;
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{Mailbox, header::ContentType},
 };
 use turbocat_domain::port::{Mail, MailError, Mailer};
@@ -45,7 +45,7 @@ impl SmtpMailer {
     }
 
     fn message(&self, mail: &Mail) -> Result<Message, String> {
-        let to = mail.to.as_str().parse().map_err(|error: lettre::address::AddressError| error.to_string())?;
+        let to = mail.to.as_str().parse::<Address>().map_err(|error| error.to_string())?;
         Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, to))
