@@ -22,6 +22,7 @@ mod examples;
 mod executions;
 mod forms;
 mod http;
+mod mail;
 mod mcp;
 mod metrics;
 mod migrate;

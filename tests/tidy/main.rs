@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "these are tests, helpers included")]
 
 mod dependencies;
+mod security;
 mod sources;
 mod traits;
 mod workspace;

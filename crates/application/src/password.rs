@@ -1,4 +1,4 @@
-//! Hashing of passwords.
+//! Hashing of passwords, and which are taken.
 
 use argon2::{
     Argon2, PasswordHasher as _,
@@ -6,6 +6,9 @@ use argon2::{
 };
 use async_trait::async_trait;
 use turbocat_domain::{limits, problem::Problem, value::SecretHash};
+
+/// The passwords that are guessed first, in lower case, one a line. `password/README.md` says where they are from.
+const COMMON: &str = include_str!("password/common.txt");
 
 /// Why a password could not be hashed.
 #[derive(Debug, thiserror::Error)]
@@ -98,7 +101,17 @@ pub(crate) fn refusal(password: &str) -> Option<Problem> {
     if password.len() > limits::PASSWORD_BYTES_MAX {
         return refuse(format!("it may have at most {} bytes", limits::PASSWORD_BYTES_MAX));
     }
+    if is_common(password) {
+        let message = "it is one of the most common passwords: choose one that nobody would guess";
+        return Some(Problem::new("common_password", "password", message));
+    }
     None
+}
+
+/// Whether it is among the passwords that are guessed first, in whatever case.
+fn is_common(password: &str) -> bool {
+    let password = password.to_lowercase();
+    COMMON.lines().any(|common| common == password)
 }
 
 #[cfg(test)]
@@ -135,7 +148,22 @@ mod tests {
 
     #[test]
     fn a_password_is_long_enough_and_not_endless() {
-        assert!(refusal("1234567").is_some() && refusal("12345678").is_none());
+        assert!(refusal("correct").is_some() && refusal("correct ").is_none());
         assert!(refusal(&"x".repeat(256)).is_none() && refusal(&"x".repeat(257)).is_some());
+    }
+
+    #[test]
+    fn the_three_thousand_most_common_passwords_are_refused_in_any_case() {
+        let common: Vec<&str> = COMMON.lines().collect();
+        assert_eq!(common.len(), 3_000);
+        assert!(common.is_sorted() && common.iter().all(|one| one.to_lowercase() == **one), "as they are compared");
+        assert!(common.iter().all(|one| one.len() >= limits::PASSWORD_CHARS_MIN), "shorter ones are refused anyhow");
+
+        for password in ["password", "Password", "12345678", "QWERTYUIOP", "trustno1"] {
+            assert_eq!(refusal(password).map(|problem| problem.code), Some("common_password"), "{password}");
+        }
+        for password in ["correct horse", "password of mine", " 12345678"] {
+            assert_eq!(refusal(password), None, "{password}");
+        }
     }
 }

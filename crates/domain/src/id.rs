@@ -126,6 +126,10 @@ typed_id!(
     /// Identifies a secret of a user.
     SecretId, "sec"
 );
+typed_id!(
+    /// Identifies a token that was sent to a user (not the token itself).
+    UserTokenId, "utk"
+);
 
 #[cfg(test)]
 mod tests {

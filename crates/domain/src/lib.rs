@@ -31,6 +31,7 @@ pub mod step_run;
 pub mod template;
 pub mod usage;
 pub mod user;
+pub mod user_token;
 pub mod value;
 pub mod workflow;
 pub mod workflow_step;

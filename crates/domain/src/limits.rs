@@ -199,6 +199,18 @@ pub const PASSWORD_CHARS_MIN: usize = 8;
 pub const PASSWORD_BYTES_MAX: usize = 256;
 /// How long a session lives.
 pub const SESSION_LIFETIME: TimeDelta = TimeDelta::days(7);
+/// How long a token that sets a new password can be used.
+pub const PASSWORD_RESET_LIFETIME: TimeDelta = TimeDelta::hours(1);
+/// How long a token that proves an address can be used.
+pub const EMAIL_VERIFICATION_LIFETIME: TimeDelta = TimeDelta::hours(24);
+/// The tokens of one user and purpose that can be used at once.
+pub const USER_TOKENS_MAX: u32 = 5;
+/// The resets of passwords a minute that are asked for from one address.
+pub const RESETS_PER_MINUTE: u32 = 10;
+/// The mails to one account a minute.
+pub const MAILS_PER_MINUTE: u32 = 1;
+/// The mails to one account that may be asked for at once.
+pub const MAILS_BURST: u32 = 3;
 /// How long a key of idempotency is remembered.
 pub const IDEMPOTENCY_LIFETIME: TimeDelta = TimeDelta::hours(24);
 /// The API keys of one user.

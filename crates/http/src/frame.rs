@@ -32,7 +32,7 @@ const SECURITY: [(&str, &str); 6] = [
     ("x-frame-options", "DENY"),
 ];
 
-/// What answers over TLS say besides: for a year, come by TLS alone.
+/// What answers say besides where clients come by TLS, to this server or to one before it: for a year, by TLS alone.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// Frames a request.
@@ -63,10 +63,7 @@ pub(crate) async fn frame(Extracted(state): Extracted<State>, mut request: Reque
     };
     let mut response = turbocat_trace::told(trace, response).instrument(span.clone()).await;
     add_id(&mut response, &id);
-    secure(response.headers_mut());
-    if state.is_over_tls {
-        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
-    }
+    secure(response.headers_mut(), state.is_over_tls || state.access.is_public_by_tls());
     let _entered = span.enter();
     let (status, duration) = (response.status().as_u16(), began.elapsed());
     span.record("http.response.status_code", status);
@@ -134,8 +131,12 @@ fn add_id(response: &mut Response, id: &str) {
     }
 }
 
-/// Adds the security headers; a page that needs more says so itself.
-fn secure(headers: &mut HeaderMap) {
+/// Adds the security headers; a page that needs more says so itself. Where users come by TLS, they are to come by no other
+/// way; what is said of it over plain HTTP browsers do not heed.
+fn secure(headers: &mut HeaderMap, is_by_tls: bool) {
+    if is_by_tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
     for (name, value) in SECURITY {
         let name = HeaderName::from_static(name);
         headers.entry(name).or_insert(HeaderValue::from_static(value));

@@ -91,3 +91,29 @@ fn text(value: &Value) -> String {
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('\'', "&#39;").replace('"', "&quot;")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_the_document_cannot_become_markup() {
+        let attack = "<script>alert('1')</script>\"onload=\"x";
+        let document = serde_json::json!({
+            "info": { "title": attack, "description": attack },
+            "paths": { attack: { "get": {
+                "summary": attack, "description": attack, "tags": [attack], "operationId": attack,
+                "x-permission": attack,
+                "parameters": [{ "name": attack, "in": "query", "description": attack }],
+                "requestBody": { "content": { attack: { "schema": { "$ref": attack } } } },
+                "responses": { attack: { "description": attack, "content": { attack: { "schema": {} } } } },
+            } } },
+            "components": { "schemas": { attack: { "description": attack } } },
+        });
+        let mut html = String::new();
+        write_page(&mut html, &document).unwrap();
+
+        assert!(html.matches("&lt;script&gt;").count() >= 5, "{html}");
+        assert!(!html.contains("<script") && !html.contains("\"onload") && !html.contains("alert('"), "{html}");
+    }
+}

@@ -12,6 +12,8 @@ use crate::{FieldError, Problem, ProblemCode};
 /// The first byte of a cursor: what another version would write is not misread.
 const VERSION: u8 = 1;
 const LIMIT_MAX: u16 = 200;
+/// The first and the last moment that a cursor may name: the years 1 to 9999. No database holds all that 64 bits hold.
+const MICROS: std::ops::RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 /// Which page is asked for.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -93,10 +95,11 @@ pub(crate) fn read(text: &str) -> Option<Cursor> {
     let bytes = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?;
     let (version, rest) = bytes.split_first()?;
     let (micros, id) = rest.split_first_chunk::<8>()?;
-    if *version != VERSION {
+    let micros = i64::from_be_bytes(*micros);
+    if *version != VERSION || !MICROS.contains(&micros) {
         return None;
     }
-    let created_at = DateTime::from_timestamp_micros(i64::from_be_bytes(*micros))?;
+    let created_at = DateTime::from_timestamp_micros(micros)?;
     Some(Cursor { created_at, id: Uuid::from_bytes(<[u8; 16]>::try_from(id).ok()?) })
 }
 
@@ -113,6 +116,9 @@ mod tests {
         assert_eq!(read(&text), Some(cursor));
         for other in ["", "AQ", &text[1..], &format!("{text}A"), "' OR 1=1 --", "ä", &"A".repeat(34)] {
             assert_eq!(read(other), None, "{other}");
+        }
+        for created_at in [DateTime::<chrono::Utc>::MIN_UTC, DateTime::<chrono::Utc>::MAX_UTC] {
+            assert_eq!(read(&write(Cursor { created_at, ..cursor })), None, "no database knows {created_at}");
         }
     }
 

@@ -7,7 +7,7 @@ use axum::{
     http::{Method, Uri},
     middleware,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use turbocat_application::{Access, UseCases};
 use turbocat_domain::port::{ExecutionAcceptor, IdGenerator};
 use utoipa::openapi::OpenApi;
@@ -35,6 +35,8 @@ pub struct State {
     pub(crate) is_over_tls: bool,
     /// Counts requests.
     pub(crate) meter: Option<Arc<dyn RequestMeter>>,
+    /// What nobody waits for.
+    pub(crate) background: TaskTracker,
     /// The streams that are open.
     pub(crate) streams: Streams,
 }
@@ -57,6 +59,7 @@ impl State {
             shutdown,
             is_over_tls: false,
             meter: None,
+            background: TaskTracker::new(),
             streams: Streams::default(),
         }
     }
@@ -71,6 +74,13 @@ impl State {
     #[must_use]
     pub fn metered(self, meter: Arc<dyn RequestMeter>) -> Self {
         Self { meter: Some(meter), ..self }
+    }
+
+    /// Awaits what was begun and nobody waits for.
+    pub async fn settle(&self) {
+        self.background.close();
+        self.background.wait().await;
+        self.background.reopen();
     }
 }
 
@@ -110,6 +120,8 @@ fn api(state: State) -> Api {
     let api = route::bulk::routes(api);
     let api = route::execution_events::routes(api);
     let api = route::session::routes(api);
+    let api = route::password_reset::routes(api);
+    let api = route::email_verification::routes(api);
     let api = route::key::routes(api);
     let api = route::secret::routes(api);
     let api = route::user::routes(api);

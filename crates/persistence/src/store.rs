@@ -9,7 +9,8 @@ use turbocat_domain::port::{
     AuditLogRepository, BudgetQueries, BudgetRepository, DeploymentQueries, DeploymentRepository, ExecutionQueries,
     ExecutionRepository, IdempotencyRepository, Queries, RepositoryError, Result, ScheduleQueries, SecretQueries,
     SecretRepository, SessionQueries, SessionRepository, Store, TemplateQueries, TemplateRepository, UnitOfWork,
-    UsageQueries, UserQueries, UserRepository, WorkflowQueries, WorkflowRepository,
+    UsageQueries, UserQueries, UserRepository, UserTokenQueries, UserTokenRepository, WorkflowQueries,
+    WorkflowRepository,
 };
 
 use crate::{
@@ -79,6 +80,10 @@ impl UnitOfWork for Pg<DatabaseTransaction> {
     }
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self
+    }
+
+    fn user_tokens(&mut self) -> &mut dyn UserTokenRepository {
         self
     }
 
@@ -248,6 +253,10 @@ impl Queries for PgStore {
     }
 
     fn sessions(&self) -> &dyn SessionQueries {
+        &*self.pool
+    }
+
+    fn user_tokens(&self) -> &dyn UserTokenQueries {
         &*self.pool
     }
 

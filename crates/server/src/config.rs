@@ -6,11 +6,15 @@ use anyhow::Context;
 use turbocat_agents::{
     AgentsConfig, EgressPolicy, LlmConfig, LlmEndpoint, McpServer, McpServers, NamedSecret, Schemas, Secret, Secrets,
 };
+use turbocat_domain::port::Mailer;
 use turbocat_domain::usage::PriceTable;
 use turbocat_postgres::ClusterOptions;
 use turbocat_schema::JsonSchemas;
 
-use crate::{adapter::KeySource, args::GlobalArgs};
+use crate::{
+    adapter::{KeySource, LogMailer, SmtpMailer},
+    args::GlobalArgs,
+};
 
 /// The most child processes at once: each is bounded by its own limits, together they are bounded by this.
 const CHILDREN_MAX: usize = 16;
@@ -67,6 +71,23 @@ pub(crate) fn secret_keys(global: &GlobalArgs) -> anyhow::Result<KeySource> {
         None => ClusterOptions::data_home()?,
     };
     Ok(KeySource::File(folder.join("secrets.key")))
+}
+
+/// What writes to users: a server of mail if one is named, else the log.
+///
+/// # Errors
+///
+/// If `TURBOCAT_SMTP_URL` names no server that can be used, or `TURBOCAT_MAIL_FROM` no sender.
+pub(crate) fn mailer() -> anyhow::Result<Arc<dyn Mailer>> {
+    let Some(url) = variable("TURBOCAT_SMTP_URL") else { return Ok(Arc::new(LogMailer)) };
+    let from = variable("TURBOCAT_MAIL_FROM")
+        .context("TURBOCAT_SMTP_URL is set: set TURBOCAT_MAIL_FROM to the sender, `Turbocat <cat@example.com>`")?;
+    Ok(Arc::new(SmtpMailer::new(&url, &from)?))
+}
+
+/// Where users reach this server, as their mail names it.
+pub(crate) fn public_url() -> String {
+    variable("TURBOCAT_PUBLIC_URL").unwrap_or_else(|| "http://127.0.0.1:8484".to_owned())
 }
 
 /// The language model that the operator provides, by the names that its own clients use.

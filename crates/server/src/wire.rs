@@ -66,6 +66,8 @@ impl App {
                 passwords: Arc::new(BlockingPasswords::default()),
                 secrets: Arc::new(SystemSecrets),
                 cipher,
+                mailer: config::mailer()?,
+                public_url: config::public_url(),
             },
         );
         Ok(Self { store, use_cases, access, schemas, agents })

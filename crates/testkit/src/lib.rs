@@ -8,6 +8,7 @@ pub mod contract;
 pub mod faulty;
 pub mod host;
 pub mod ids;
+pub mod mail;
 pub mod memory;
 pub mod mock;
 #[cfg(feature = "postgres")]

@@ -13,8 +13,9 @@ use turbocat_domain::port::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, BudgetRepository, DeploymentRepository, ExecutionRepository,
     IdempotencyRepository, MockAgentRepository, MockApiKeyRepository, MockAuditLogRepository, MockBudgetRepository,
     MockDeploymentRepository, MockExecutionRepository, MockIdempotencyRepository, MockSecretRepository,
-    MockSessionRepository, MockStore, MockTemplateRepository, MockUserRepository, MockWorkflowRepository, Result,
-    SecretRepository, SessionRepository, TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
+    MockSessionRepository, MockStore, MockTemplateRepository, MockUserRepository, MockUserTokenRepository,
+    MockWorkflowRepository, Result, SecretRepository, SessionRepository, TemplateRepository, UnitOfWork,
+    UserRepository, UserTokenRepository, WorkflowRepository,
 };
 
 /// A unit of work over mocks: expect calls on its fields, and look at `committed` afterwards.
@@ -36,6 +37,8 @@ pub struct MockUnitOfWork {
     pub api_keys: MockApiKeyRepository,
     /// The sessions.
     pub sessions: MockSessionRepository,
+    /// The tokens that are sent to users.
+    pub user_tokens: MockUserTokenRepository,
     /// The requests that may be sent again.
     pub idempotency: MockIdempotencyRepository,
     /// The secrets.
@@ -90,6 +93,10 @@ impl UnitOfWork for MockUnitOfWork {
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
         &mut self.sessions
+    }
+
+    fn user_tokens(&mut self) -> &mut dyn UserTokenRepository {
+        &mut self.user_tokens
     }
 
     fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {

@@ -17,8 +17,8 @@ use crate::{
     audit::{Audited, Changes},
 };
 
-/// How often a login is tried that meets another change of the account.
-const ATTEMPTS: u32 = 4;
+/// How often a change is tried that meets another change of the account.
+pub(super) const ATTEMPTS: u32 = 4;
 
 /// Who wants to log in.
 pub struct LogIn {

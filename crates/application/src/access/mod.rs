@@ -8,19 +8,23 @@
 //! 1. Neither the answer nor the time that it takes tells whether there is an account.
 //! 2. A key never does more than its owner may, and no key makes another that may do more than itself.
 //! 3. What was revoked, has expired, or belongs to who may not act, is refused within a second, in every process.
+//! 4. A token that was sent to a user does one thing, once, for that account and address alone.
 
 mod caller;
+mod email_verification;
 mod keys;
 mod known;
 mod login;
+mod mail;
 mod own_password;
+mod password_reset;
 mod rate;
 mod token;
 
 use std::sync::Arc;
 
 use turbocat_domain::{
-    port::{AccessLedger, RateLimiter, SecretCipher},
+    port::{AccessLedger, Mailer, RateLimiter, SecretCipher},
     value::SecretHash,
 };
 
@@ -49,6 +53,10 @@ pub struct AccessPorts {
     pub secrets: Arc<dyn SecretSource>,
     /// Seals the secrets of users.
     pub cipher: Arc<dyn SecretCipher>,
+    /// Writes to users.
+    pub mailer: Arc<dyn Mailer>,
+    /// Where users reach this server: what their mail names.
+    pub public_url: String,
 }
 
 /// Who asks. Clones share what they remember.
@@ -82,6 +90,12 @@ impl Access {
     /// Seals and opens secrets.
     pub(crate) fn cipher(&self) -> &Arc<dyn SecretCipher> {
         &self.ports.cipher
+    }
+
+    /// Whether users reach this server by TLS.
+    #[must_use]
+    pub fn is_public_by_tls(&self) -> bool {
+        self.ports.public_url.starts_with("https://")
     }
 
     /// Forgets to whom credentials belong: something was changed here, and is to be effective here at once.

@@ -15,7 +15,7 @@ use crate::{
 
 impl Access {
     /// Changes the password of who asks, who must know the one before, and ends all their sessions: who has stolen one is
-    /// out. Keys stay. Tries count as logins do.
+    /// out, and so is who holds a token of a mail. Keys stay. Tries count as logins do.
     ///
     /// # Errors
     ///
@@ -43,6 +43,7 @@ impl Access {
         let password_hash = Some(self.hash_password(new).await?);
         let use_cases = self.use_cases.on_behalf_of(origin);
         let mut uow = use_cases.ports.store.begin().await?;
+        uow.user_tokens().revoke_all(user.id).await?;
         uow.users().save(&User { password_hash, ..user.clone() }, now).await?;
         uow.sessions().end_all(user.id, now).await?;
         let entry = Audited {

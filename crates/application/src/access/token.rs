@@ -8,7 +8,7 @@ use std::fmt;
 
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use sha2::{Digest, Sha256};
-use turbocat_domain::value::SecretHash;
+use turbocat_domain::{user_token::TokenPurpose, value::SecretHash};
 
 /// Randomness that nobody can guess.
 pub trait SecretSource: Send + Sync {
@@ -27,6 +27,8 @@ pub struct NoRandomness;
 
 const KEY_START: &str = "tc_live_";
 const SESSION_START: &str = "tc_session_";
+const RESET_START: &str = "tc_reset_";
+const VERIFICATION_START: &str = "tc_verify_";
 const PREFIX_BYTES: usize = 5;
 const SECRET_BYTES: usize = 24;
 const CHECKSUM_CHARS: usize = 7;
@@ -34,6 +36,8 @@ const CHECKSUM_CHARS: usize = 7;
 const KEY_CHARS: usize = 63;
 /// `tc_session_` and 39 characters and the checksum.
 const SESSION_CHARS: usize = 57;
+/// The 39 characters of a secret alone, and the checksum.
+const TAIL_CHARS: usize = 46;
 
 /// A secret to be shown to its owner, once. It does not print itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,6 +65,17 @@ impl Token {
         let mut secret = [0; SECRET_BYTES];
         source.fill(&mut secret)?;
         Ok(Self::checked(format!("{SESSION_START}{}", base32(&secret))))
+    }
+
+    /// A new token that is sent to a user.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`].
+    pub(crate) fn new_mailed(purpose: TokenPurpose, source: &dyn SecretSource) -> Result<Self, NoRandomness> {
+        let mut secret = [0; SECRET_BYTES];
+        source.fill(&mut secret)?;
+        Ok(Self::checked(format!("{}{}", mailed_start(purpose), base32(&secret))))
     }
 
     fn checked(body: String) -> Self {
@@ -99,6 +114,19 @@ pub(crate) fn key_hash(text: &str) -> Option<SecretHash> {
 /// The hash of what can be the token of a session; nothing for a text that is none.
 pub(crate) fn session_hash(text: &str) -> Option<SecretHash> {
     is_whole(text, SESSION_START, SESSION_CHARS).then(|| hash(text))
+}
+
+/// The hash of what can be a token that was sent for this; nothing for a text that is none.
+pub(crate) fn mailed_hash(purpose: TokenPurpose, text: &str) -> Option<SecretHash> {
+    let start = mailed_start(purpose);
+    is_whole(text, start, start.len() + TAIL_CHARS).then(|| hash(text))
+}
+
+const fn mailed_start(purpose: TokenPurpose) -> &'static str {
+    match purpose {
+        TokenPurpose::PasswordReset => RESET_START,
+        TokenPurpose::EmailVerification => VERIFICATION_START,
+    }
 }
 
 /// The SHA-256 of a text in hexadecimal digits.
@@ -167,6 +195,18 @@ mod tests {
         assert_eq!(token.expose().len(), SESSION_CHARS);
         assert_eq!(session_hash(token.expose()), Some(token.hash()));
         assert_eq!(key_hash(token.expose()), None);
+    }
+
+    #[test]
+    fn a_token_of_a_mail_is_known_again_for_its_purpose_alone() {
+        for purpose in TokenPurpose::ALL {
+            let token = Token::new_mailed(purpose, &Sevens).unwrap();
+
+            assert_eq!(mailed_hash(purpose, token.expose()), Some(token.hash()));
+            let others = TokenPurpose::ALL.into_iter().filter(|other| *other != purpose);
+            assert!(others.into_iter().all(|other| mailed_hash(other, token.expose()).is_none()), "{purpose}");
+            assert_eq!((key_hash(token.expose()), session_hash(token.expose())), (None, None));
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use turbocat_domain::{
 };
 
 pub use self::templates::{OfficialTemplate, official_templates};
-use crate::{Actor, Error, PasswordHasher, Result, UseCases};
+use crate::{Actor, Error, PasswordHasher, Result, UseCases, password};
 
 /// The address of the first account.
 pub const ADMIN_EMAIL: &str = "admin@turbocat.dev";
@@ -41,7 +41,7 @@ impl UseCases {
     ///
     /// # Errors
     ///
-    /// [`Error::Storage`], or [`Error::Password`]. [`RepositoryError::AlreadyExists`] in it means that the first
+    /// [`Error::Invalid`] for a password that cannot be taken, [`Error::Storage`], or [`Error::Password`]. [`RepositoryError::AlreadyExists`] in it means that the first
     /// account was deleted: restore it, or purge it.
     pub async fn seed(&self, password: Option<&str>, hasher: &dyn PasswordHasher) -> Result<SeedReport> {
         match self.try_seed(password, hasher).await {
@@ -76,6 +76,9 @@ impl UseCases {
             templates_updated: Vec::new(),
         };
         if let Some(password) = password.filter(|_| admin.password_hash.is_none()) {
+            if let Some(problem) = password::refusal(password) {
+                return Err(Error::Invalid(problem.into()));
+            }
             let admin = User { password_hash: Some(hasher.hash(password)?), ..admin.clone() };
             uow.users().save(&admin, now).await?;
             self.audit(uow.as_mut(), (admin.id, "user.password_set", "user", admin.id.as_uuid()), now).await?;

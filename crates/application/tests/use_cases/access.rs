@@ -47,6 +47,8 @@ impl Gate {
                     passwords: Arc::clone(&passwords) as _,
                     secrets: Arc::new(Counting::default()),
                     cipher: Arc::new(turbocat_testkit::cipher::PlainCipher::default()),
+                    mailer: Arc::new(turbocat_testkit::mail::Mailbox::default()),
+                    public_url: String::new(),
                 },
             )
         };

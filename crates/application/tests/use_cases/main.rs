@@ -6,6 +6,7 @@ mod access;
 mod executions;
 mod once;
 mod publish;
+mod recovery;
 mod secrets;
 mod seed;
 mod ten_mistakes;

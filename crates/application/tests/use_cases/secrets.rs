@@ -52,6 +52,8 @@ impl Safe {
             passwords: Arc::new(Nothing),
             secrets: Arc::new(Nothing),
             cipher: Arc::clone(&cipher) as _,
+            mailer: Arc::new(turbocat_testkit::mail::Mailbox::default()),
+            public_url: String::new(),
         };
         let access = Access::new(world.use_cases.clone(), ports);
         let vault = StoredSecrets::new(Arc::new(world.store.clone()), Arc::clone(&cipher) as _);

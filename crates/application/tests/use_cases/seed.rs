@@ -1,6 +1,6 @@
 //! Seeding.
 
-use turbocat_application::{Argon2Hasher, official_templates};
+use turbocat_application::{Argon2Hasher, Error, official_templates};
 use turbocat_domain::{
     port::{PageRequest, Queries, TemplateFilter},
     template::Template,
@@ -51,6 +51,17 @@ async fn a_password_is_set_once_and_never_replaced() {
     assert!(first.password_set && !second.password_set);
     assert!(before.as_str().starts_with("$argon2id$"));
     assert_eq!(hash().await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn the_first_account_gets_no_password_that_everybody_guesses() {
+    let world = World::new().await;
+    for (password, code) in [("short", "invalid_password"), ("Password1", "common_password")] {
+        let refused = world.use_cases.seed(Some(password), &Argon2Hasher).await;
+        let Err(Error::Invalid(problems)) = refused else { panic!("{refused:?}") };
+        assert_eq!(problems.iter().map(|problem| problem.code).collect::<Vec<_>>(), [code]);
+    }
+    assert!(world.use_cases.administrator().await.unwrap().is_none(), "nothing was stored");
 }
 
 #[tokio::test]

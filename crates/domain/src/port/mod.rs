@@ -7,6 +7,7 @@ mod access;
 mod clock;
 mod error;
 mod journal;
+mod mail;
 mod page;
 mod part;
 mod permit;
@@ -20,6 +21,7 @@ mod secret;
 mod tabular;
 mod unit_of_work;
 mod usage;
+mod user_token;
 mod waiting;
 mod worker;
 
@@ -31,6 +33,7 @@ pub use error::{RepositoryError, Result};
 pub use journal::{
     CommitOutcome, CounterRepository, FinishedExecution, Journal, JournalBatch, LogWriter, ParkedExecution, WaitRecord,
 };
+pub use mail::{Mail, MailError, Mailer};
 pub use page::{Cursor, Page, PageRequest};
 pub use part::{PartJournal, PartKind, PartOutcome, PartRecord, StepPart, StepPlace};
 pub use permit::PermitLedger;
@@ -59,6 +62,7 @@ pub use unit_of_work::{Store, UnitOfWork};
 pub use usage::{
     BudgetLedger, BudgetQueries, BudgetRepository, Reservation, ReserveOutcome, UsageFilter, UsageQueries, UsageRow,
 };
+pub use user_token::{UserTokenQueries, UserTokenRepository};
 pub use waiting::{ApprovalFilter, ApprovalQueries, ScheduleQueries, StoredSchedule, StoredTick};
 pub use worker::{LeaseGrant, NewWorker, Renewal, Takeover, WorkerRepository};
 
@@ -84,5 +88,6 @@ pub use {
     secret::{MockSecretQueries, MockSecretRepository},
     unit_of_work::MockStore,
     usage::{MockBudgetLedger, MockBudgetQueries, MockBudgetRepository, MockUsageQueries},
+    user_token::{MockUserTokenQueries, MockUserTokenRepository},
     worker::MockWorkerRepository,
 };

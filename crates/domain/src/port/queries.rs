@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{
     ApprovalQueries, BudgetQueries, Page, PageRequest, PartRecord, Result, ScheduleQueries, SecretQueries,
-    SessionQueries, UsageQueries,
+    SessionQueries, UsageQueries, UserTokenQueries,
 };
 use crate::{
     agent::{Agent, AgentStatus, AgentType},
@@ -264,6 +264,8 @@ pub trait Queries: Send + Sync {
     fn api_keys(&self) -> &dyn ApiKeyQueries;
     /// The sessions.
     fn sessions(&self) -> &dyn SessionQueries;
+    /// The tokens that are sent to users.
+    fn user_tokens(&self) -> &dyn UserTokenQueries;
     /// The secrets, sealed.
     fn secrets(&self) -> &dyn SecretQueries;
     /// The audit log.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, BudgetRepository, DeploymentRepository, ExecutionRepository,
     IdempotencyRepository, Result, SecretRepository, SessionRepository, TemplateRepository, UserRepository,
-    WorkflowRepository,
+    UserTokenRepository, WorkflowRepository,
 };
 
 /// One transaction over all repositories. Dropping it without `commit` undoes everything; after any error it
@@ -28,6 +28,8 @@ pub trait UnitOfWork: Send {
     fn api_keys(&mut self) -> &mut dyn ApiKeyRepository;
     /// The sessions.
     fn sessions(&mut self) -> &mut dyn SessionRepository;
+    /// The tokens that are sent to users.
+    fn user_tokens(&mut self) -> &mut dyn UserTokenRepository;
     /// The requests that may be sent again.
     fn idempotency(&mut self) -> &mut dyn IdempotencyRepository;
     /// The secrets, sealed.

@@ -292,6 +292,9 @@ fn expected(route: &Route, asker: Asker, target: Target) -> Option<u16> {
             let is_id = matches!(target, Target::Owners | Target::Nothing);
             return match route.path.as_str() {
                 "/api/v1/sessions" => Some(401),
+                // Nobody learns whether there is such an account.
+                "/api/v1/password-resets" => Some(202),
+                "/api/v1/password-resets/confirm" | "/api/v1/email-verifications/confirm" => Some(422),
                 "/api/v1/hooks/{id}" => Some(if is_id { 401 } else { 404 }),
                 _ => None,
             };

@@ -28,7 +28,7 @@ triggers: { event: { name: order.shipped } }
 steps: [{ key: a, type: wait, config: { duration_ms: 1 } }]
 ";
 
-const HOOKED: &str = "
+pub(crate) const HOOKED: &str = "
 name: hooked
 input: { type: object, required: [test], properties: { test: { type: integer } } }
 triggers: { webhook: { auth: standard_webhooks, secret: PAY_KEYS } }
@@ -38,9 +38,9 @@ name: plain
 steps: [{ key: a, type: wait, config: { duration_ms: 1 } }]
 ";
 
-const KEY: [u8; 24] = [7; 24];
+pub(crate) const KEY: [u8; 24] = [7; 24];
 
-async fn executions(world: &World) -> Vec<Execution> {
+pub(crate) async fn executions(world: &World) -> Vec<Execution> {
     let page = PageRequest { limit: 200, after: None };
     world.store.list(&ExecutionFilter::default(), page).await.unwrap().items
 }
@@ -90,37 +90,50 @@ async fn what_an_event_cannot_start_is_told_and_keeps_nothing_back() {
 }
 
 /// A message, signed with these keys.
-struct Message<'a> {
-    id: &'a str,
-    at: i64,
-    body: &'a str,
-    keys: &'a [&'a [u8]],
+#[derive(Clone, Copy)]
+pub(crate) struct Message<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) at: i64,
+    pub(crate) body: &'a str,
+    pub(crate) keys: &'a [&'a [u8]],
 }
 
 impl Message<'_> {
-    async fn send(&self, world: &World, workflow: &str) -> Answer {
+    pub(crate) async fn send(&self, world: &World, workflow: &str) -> Answer {
+        self.send_with(world, workflow, &self.headers()).await
+    }
+
+    /// The headers of the message, signed.
+    pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
         let signature = |key: &&[u8]| {
             let mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
             let mac = mac.chain_update(format!("{}.{}.{}", self.id, self.at, self.body)).finalize().into_bytes();
             format!("v1,{}", BASE64.encode(&mac))
         };
         let signatures: Vec<String> = self.keys.iter().map(signature).collect();
-        let (at, signatures) = (self.at.to_string(), signatures.join(" "));
-        let headers =
-            [("webhook-id", self.id), ("webhook-timestamp", at.as_str()), ("webhook-signature", signatures.as_str())];
+        vec![
+            ("webhook-id", self.id.to_owned()),
+            ("webhook-timestamp", self.at.to_string()),
+            ("webhook-signature", signatures.join(" ")),
+        ]
+    }
+
+    /// Sends it with these headers.
+    pub(crate) async fn send_with(&self, world: &World, workflow: &str, headers: &[(&'static str, String)]) -> Answer {
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let path = format!("/api/v1/hooks/{workflow}");
         world.send(Ask { method: "POST", path: &path, headers: &headers, text: self.body, ..Ask::default() }).await
     }
 }
 
-async fn set_keys(world: &World, owner: &User, keys: &[&[u8]]) {
+pub(crate) async fn set_keys(world: &World, owner: &User, keys: &[&[u8]]) {
     let keys: Vec<String> = keys.iter().map(|key| format!("whsec_{}", BASE64.encode(key))).collect();
     let secret = NewSecret { name: "PAY_KEYS".to_owned(), value: keys.join(" "), hosts: Vec::new(), owner: None };
     world.state.access.set_secret(owner.into(), secret, &Origin::default()).await.unwrap();
 }
 
 /// The ids of the published workflows, by name.
-async fn published(world: &World, text: &str) -> [String; 2] {
+pub(crate) async fn published(world: &World, text: &str) -> [String; 2] {
     let report = world.publish(&world.owner, text).await;
     let id = |name: &str| {
         let all = report["published"].as_array().unwrap();

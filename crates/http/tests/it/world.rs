@@ -1,8 +1,11 @@
 //! A server on a store in memory, with somebody's things in it, and everybody who might ask for them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU8, Ordering},
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, AtomicU32, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -24,16 +27,16 @@ use turbocat_domain::{
     execution::TriggerType,
     id::{ExecutionId, UserId},
     port::{
-        ClaimRequest, Clock, CommitOutcome, ExecutionQueue, Journal, JournalBatch, ParkedExecution, Store, WaitRecord,
-        WorkerRepository,
+        AuditLogFilter, ClaimRequest, Clock, CommitOutcome, ExecutionQueue, Journal, JournalBatch, Mail, PageRequest,
+        ParkedExecution, Queries, Store, WaitRecord, WorkerRepository,
     },
     problem::Problems,
     user::{User, UserRole},
     value::SecretHash,
 };
-use turbocat_http::{Check, Peer, Readiness, State, router};
+use turbocat_http::{Check, Readiness, State, router};
 use turbocat_schema::JsonSchemas;
-use turbocat_testkit::{builder, ids::SequentialIds, memory::MemoryStore};
+use turbocat_testkit::{builder, ids::SequentialIds, mail::Mailbox, memory::MemoryStore};
 
 pub(crate) const PASSWORD: &str = "correct horse";
 
@@ -52,6 +55,8 @@ config: { program: . }
 /// The server.
 pub(crate) struct World {
     pub(crate) store: MemoryStore,
+    pub(crate) mailbox: Arc<Mailbox>,
+    passwords: Arc<PlainPasswords>,
     pub(crate) state: State,
     pub(crate) router: Router,
     pub(crate) admin: User,
@@ -68,6 +73,7 @@ impl World {
     /// The same, that is as ready as is said.
     pub(crate) async fn with_readiness(readiness: impl Readiness + 'static) -> Self {
         let (store, ids) = (MemoryStore::default(), Arc::new(SequentialIds::new(1)));
+        let (mailbox, passwords) = (Arc::new(Mailbox::default()), Arc::new(PlainPasswords::default()));
         let use_cases = UseCases::new(Ports {
             store: Arc::new(store.clone()),
             queries: Arc::new(store.clone()),
@@ -82,9 +88,11 @@ impl World {
             AccessPorts {
                 limiter: Arc::new(store.clone()),
                 ledger: Arc::new(store.clone()),
-                passwords: Arc::new(PlainPasswords),
+                passwords: Arc::clone(&passwords) as _,
                 secrets: Arc::new(Counting::default()),
                 cipher: Arc::new(turbocat_testkit::cipher::PlainCipher::default()),
+                mailer: Arc::clone(&mailbox) as _,
+                public_url: "https://cat.example/".to_owned(),
             },
         );
         let state = State::new(
@@ -99,7 +107,7 @@ impl World {
         uow.commit().await.unwrap();
         let account = async |email: &str| account(&state, &admin, (email, UserRole::User)).await;
         let (owner, other) = (account("owner@example.com").await, account("other@example.com").await);
-        Self { store, router: router(state.clone()), state, admin, owner, other }
+        Self { store, mailbox, passwords, router: router(state.clone()), state, admin, owner, other }
     }
 
     /// Another account.
@@ -162,26 +170,7 @@ impl World {
 
     /// Sends a request.
     pub(crate) async fn send(&self, request: Ask<'_>) -> Answer {
-        let mut builder = Request::builder().method(request.method).uri(request.path);
-        if let Some(key) = request.key {
-            builder = builder.header(header::AUTHORIZATION, format!("Bearer {key}"));
-        }
-        for (name, value) in request.headers {
-            builder = builder.header(*name, *value);
-        }
-        let body = match request.body {
-            Some(json) => {
-                builder = builder.header(header::CONTENT_TYPE, "application/json");
-                Body::from(json.to_string())
-            }
-            None => Body::from(request.text.to_owned()),
-        };
-        let peer = Peer(request.from.parse().unwrap());
-        let request = builder.extension(ConnectInfo(peer)).body(body).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        let bytes = body::to_bytes(response.into_body(), 64 * 1024 * 1024).await.unwrap();
-        Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+        send(&self.router, request).await
     }
 
     /// Asks for a path with a key.
@@ -194,6 +183,24 @@ impl World {
         self.send(Ask { method: "POST", key: Some(key), path, body: Some(body), ..Ask::default() }).await
     }
 
+    /// The token of a mail.
+    pub(crate) fn token_in(mail: &Mail) -> String {
+        let token = mail.text.split_whitespace().find(|word| word.starts_with("tc_"));
+        token.unwrap_or_else(|| panic!("there is none in {}", mail.text)).to_owned()
+    }
+
+    /// What the audit log says, the oldest first.
+    pub(crate) async fn audited(&self) -> Vec<String> {
+        let (all, page) = (AuditLogFilter::default(), PageRequest { limit: 200, after: None });
+        let entries = self.store.audit_logs().list(&all, page).await.unwrap().items;
+        entries.into_iter().rev().map(|entry| entry.action).collect()
+    }
+
+    /// How often a password was compared with a hash.
+    pub(crate) fn comparisons(&self) -> u32 {
+        self.passwords.compared.load(Ordering::SeqCst)
+    }
+
     /// The time of the server.
     pub(crate) fn now(&self) -> chrono::DateTime<chrono::Utc> {
         self.store.clock().now()
@@ -204,6 +211,30 @@ async fn account(state: &State, admin: &User, (email, role): (&str, UserRole)) -
     let password = (role != UserRole::Agent).then(|| PASSWORD.to_owned());
     let wanted = NewAccount { email: email.to_owned(), full_name: None, role, password };
     state.access.create_user(Actor::from(admin), wanted, &Origin::default()).await.unwrap()
+}
+
+/// Sends a request to a server.
+pub(crate) async fn send(router: &Router, request: Ask<'_>) -> Answer {
+    let mut builder = Request::builder().method(request.method).uri(request.path);
+    if let Some(key) = request.key {
+        builder = builder.header(header::AUTHORIZATION, format!("Bearer {key}"));
+    }
+    for (name, value) in request.headers {
+        builder = builder.header(*name, *value);
+    }
+    let body = match request.body {
+        Some(json) => {
+            builder = builder.header(header::CONTENT_TYPE, "application/json");
+            Body::from(json.to_string())
+        }
+        None => Body::from(request.text.to_owned()),
+    };
+    let peer: SocketAddr = request.from.parse().unwrap();
+    let request = builder.extension(ConnectInfo(peer)).body(body).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (status, headers) = (response.status(), response.headers().clone());
+    let bytes = body::to_bytes(response.into_body(), 64 * 1024 * 1024).await.unwrap();
+    Answer { status, headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
 }
 
 /// A request.
@@ -270,7 +301,7 @@ impl Readiness for Fixed {
     }
 }
 
-struct AnyConfig;
+pub(crate) struct AnyConfig;
 
 #[async_trait]
 impl AgentConfigValidator for AnyConfig {
@@ -279,8 +310,11 @@ impl AgentConfigValidator for AnyConfig {
     }
 }
 
-/// A hash that is the password.
-struct PlainPasswords;
+/// A hash that is the password, and a count of the comparisons.
+#[derive(Default)]
+pub(crate) struct PlainPasswords {
+    compared: AtomicU32,
+}
 
 #[async_trait]
 impl Passwords for PlainPasswords {
@@ -289,6 +323,7 @@ impl Passwords for PlainPasswords {
     }
 
     async fn compare(&self, password: String, hash: Option<SecretHash>) -> Result<Match, PasswordError> {
+        self.compared.fetch_add(1, Ordering::SeqCst);
         let is_right = hash.is_some_and(|hash| hash.as_str() == password);
         Ok(if is_right { Match::Right } else { Match::Wrong })
     }
@@ -296,7 +331,7 @@ impl Passwords for PlainPasswords {
 
 /// Bytes that are others each time.
 #[derive(Default)]
-struct Counting(AtomicU8);
+pub(crate) struct Counting(AtomicU8);
 
 impl SecretSource for Counting {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), NoRandomness> {

@@ -18,6 +18,7 @@ mod step_run;
 mod template;
 mod usage;
 mod user;
+mod user_token;
 mod waiting;
 mod workflow;
 mod workflow_step;

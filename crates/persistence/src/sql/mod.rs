@@ -10,6 +10,7 @@ mod planted;
 mod sections;
 mod template;
 mod usage;
+mod user_token;
 mod waiting;
 
 use sea_orm::{DbBackend, Statement, Value};
@@ -33,6 +34,9 @@ pub(crate) use template::{count_template_use, fold_template_ratings, rate_templa
 pub(crate) use usage::{
     BudgetValues, UsageValues, insert_execution_budgets, list_budget_standings, lock_budgets, put_budget,
     reserve_budgets, sum_execution_usage, sum_usage, wait_for_budget, wake_for_budget,
+};
+pub(crate) use user_token::{
+    UserTokenValues, find_user_token, issue_user_token, redeem_user_token, revoke_user_tokens,
 };
 pub(crate) use waiting::{ApprovalValues, list_schedule_ticks, list_schedules, list_waiting_approvals};
 
@@ -288,6 +292,15 @@ mod tests {
             after: None,
             limit: 1,
         };
+        let user_token = UserTokenValues {
+            id,
+            user_id: id,
+            purpose: "password_reset",
+            token_hash: "h".to_owned(),
+            email: "a@b".to_owned(),
+            lifetime_us: 1,
+            standing_max: 1,
+        };
         let secret = SecretValues {
             id,
             user_id: id,
@@ -309,6 +322,10 @@ mod tests {
             ("list_audit_links", list_audit_links(0, 1)),
             ("list_unsealed_audit_logs", list_unsealed_audit_logs(1)),
             ("prune_access", prune_access()),
+            ("find_user_token", find_user_token("password_reset", "h")),
+            ("issue_user_token", issue_user_token(user_token)),
+            ("redeem_user_token", redeem_user_token("password_reset", "h")),
+            ("revoke_user_tokens", revoke_user_tokens(id)),
             ("record_key_uses", record_key_uses(vec![id], vec![1], vec![at])),
             ("take_rate", take_rate(rate)),
         ])

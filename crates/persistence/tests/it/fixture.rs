@@ -16,7 +16,7 @@ use turbocat_domain::{
         NextDue, PartJournal, PartOutcome, PermitLedger, Queries, RateGrant, RateLimiter, RateRequest, Renewal,
         Reservation, ReserveOutcome, Result, ScheduleQueries, ScheduleRepository, SecretQueries, SessionQueries,
         StepPart, StepPlace, Store, StoredEvent, Takeover, TemplateQueries, UnitOfWork, UsageQueries, UserQueries,
-        WorkerRepository, WorkflowQueries,
+        UserTokenQueries, WorkerRepository, WorkflowQueries,
     },
     schedule::Verdict,
     usage::Charge,
@@ -136,6 +136,9 @@ impl Queries for Fixture {
     }
     fn sessions(&self) -> &dyn SessionQueries {
         self.store.sessions()
+    }
+    fn user_tokens(&self) -> &dyn UserTokenQueries {
+        self.store.user_tokens()
     }
     fn approvals(&self) -> &dyn ApprovalQueries {
         self.store.approvals()

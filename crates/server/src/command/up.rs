@@ -48,7 +48,7 @@ pub(super) async fn run(url: &str, global: &GlobalArgs, args: &UpArgs) -> anyhow
         (Arc::new(engine.handle()), Arc::new(UuidV7)),
         shutdown.clone(),
     );
-    let router = turbocat_http::router(state.over_tls(is_over_tls).metered(Arc::new(meter.clone())));
+    let router = turbocat_http::router(state.clone().over_tls(is_over_tls).metered(Arc::new(meter.clone())));
     let metrics = Metrics { engine: engine.handle(), store: app.store.clone(), http: meter };
     let metrics_served = serve_metrics(metrics_listener, metrics, shutdown.clone());
     tracing::info!(address = %listener.address(), tls = is_over_tls, "listening");
@@ -57,6 +57,9 @@ pub(super) async fn run(url: &str, global: &GlobalArgs, args: &UpArgs) -> anyhow
         let served = turbocat_http::serve(listener, router, shutdown.clone(), drain_timeout).await;
         // A listener that failed by itself is the end of everything too.
         shutdown.cancel();
+        if tokio::time::timeout(drain_timeout, state.settle()).await.is_err() {
+            tracing::warn!("mail under way was cut off");
+        }
         served
     };
     let drained = async {

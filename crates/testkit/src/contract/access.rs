@@ -4,11 +4,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use turbocat_domain::{
     api_key::ApiKey,
-    id::{SessionId, UserId},
+    id::{SessionId, UserId, UserTokenId},
     idempotency::IdempotencyRecord,
     limits,
     port::{IdGenerator, KeyUse, PageRequest, RateGrant, RateRequest, RepositoryError, Result},
     session::Session,
+    user_token::{NewUserToken, TokenPurpose},
+    value::SecretHash,
 };
 
 use super::{ContractStore, Scene};
@@ -194,7 +196,22 @@ pub async fn what_has_had_its_time_is_pruned(store: &dyn ContractStore) {
     assert_eq!(claim(store, &forgotten).await, None);
     assert_eq!(claim(store, &kept).await, None);
 
-    assert_eq!(store.prune().await.unwrap(), 2);
+    let mut uow = store.begin().await.unwrap();
+    for days in [-2, 1] {
+        let id = scene.ids.next();
+        let token = NewUserToken {
+            id: UserTokenId::from_uuid(id),
+            user_id: scene.user.id,
+            purpose: TokenPurpose::PasswordReset,
+            token_hash: SecretHash::new(id.simple().to_string()),
+            email: scene.user.email.clone(),
+            lifetime: TimeDelta::days(days),
+        };
+        assert!(uow.user_tokens().issue(&token, 5).await.unwrap());
+    }
+    uow.commit().await.unwrap();
+
+    assert_eq!(store.prune().await.unwrap(), 3);
     assert!(store.sessions().get(old.id).await.is_err());
     assert_eq!(store.sessions().get(young.id).await.unwrap(), young);
     assert_eq!(claim(store, &kept).await, Some(kept.clone()));

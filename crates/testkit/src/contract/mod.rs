@@ -36,6 +36,7 @@ pub mod secret;
 mod suite;
 pub mod unit_of_work;
 pub mod usage;
+pub mod user_token;
 pub mod waiting;
 pub mod worker;
 

@@ -41,6 +41,15 @@ macro_rules! store_contract {
             the_use_of_keys_adds_up,
             what_has_had_its_time_is_pruned
         );
+        $crate::store_contract!(@rules $make; user_token;
+            a_token_is_redeemed_once_for_its_purpose,
+            a_token_has_an_owner_and_a_hash_of_its_own,
+            a_token_past_its_time_is_worth_nothing,
+            tokens_of_a_user_end_together,
+            so_many_tokens_stand_at_once,
+            a_use_that_is_undone_leaves_the_token,
+            tokens_that_are_used_at_once_are_given_out_once
+        );
         $crate::store_contract!(@rules $make; secret;
             a_secret_is_set_and_set_again_and_deleted,
             secrets_are_listed_by_name_in_slices,

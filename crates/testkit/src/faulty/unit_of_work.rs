@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use turbocat_domain::port::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, BudgetRepository, DeploymentRepository, ExecutionRepository,
     IdempotencyRepository, Result, SecretRepository, SessionRepository, Store, TemplateRepository, UnitOfWork,
-    UserRepository, WorkflowRepository,
+    UserRepository, UserTokenRepository, WorkflowRepository,
 };
 
 use super::{FaultPlan, Faulty};
@@ -54,6 +54,10 @@ impl UnitOfWork for FaultyUnitOfWork {
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
         self.inner.sessions()
+    }
+
+    fn user_tokens(&mut self) -> &mut dyn UserTokenRepository {
+        self.inner.user_tokens()
     }
 
     fn idempotency(&mut self) -> &mut dyn IdempotencyRepository {

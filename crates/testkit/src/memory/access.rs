@@ -9,7 +9,7 @@ use turbocat_domain::{
     port::{AccessLedger, KeyUse, RateGrant, RateLimiter, RateRequest, Result},
 };
 
-use super::MemoryStore;
+use super::{MemoryStore, tables::Tables};
 
 const MINUTE_US: i64 = 60_000_000;
 
@@ -33,6 +33,11 @@ impl RateLimiter for MemoryStore {
     }
 }
 
+/// How many rows there are of what has its time.
+fn count(tables: &Tables) -> usize {
+    tables.sessions.len() + tables.idempotency_keys.len() + tables.user_tokens.len()
+}
+
 /// How long it is from now to a moment; zero if it is past.
 fn micros_until(moment: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
     (moment - now).num_microseconds().unwrap_or(i64::MAX).max(0)
@@ -54,13 +59,15 @@ impl AccessLedger for MemoryStore {
 
     async fn prune(&self) -> Result<u64> {
         let (now, mut state) = (self.now(), self.state());
-        let before = state.rates.len() + state.tables.sessions.len() + state.tables.idempotency_keys.len();
+        let before = state.rates.len() + count(&state.tables);
         state.rates.retain(|_, spent_until| *spent_until >= now - TimeDelta::minutes(1));
         Arc::make_mut(&mut state.tables.sessions).retain(|_, session| session.expires_at >= now - TimeDelta::days(30));
         let forgotten = limits::IDEMPOTENCY_LIFETIME + TimeDelta::hours(1);
         Arc::make_mut(&mut state.tables.idempotency_keys).retain(|_, record| record.created_at >= now - forgotten);
+        let user_tokens = Arc::make_mut(&mut state.tables.user_tokens);
+        user_tokens.retain(|_, row| row.token.expires_at >= now - TimeDelta::days(1));
         state.commits += 1;
-        let after = state.rates.len() + state.tables.sessions.len() + state.tables.idempotency_keys.len();
+        let after = state.rates.len() + count(&state.tables);
         Ok(u64::try_from(before - after).unwrap_or(u64::MAX))
     }
 }

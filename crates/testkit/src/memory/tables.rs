@@ -19,6 +19,7 @@ use turbocat_domain::{
     session::Session,
     template::Template,
     user::User,
+    user_token::UserToken,
     workflow::Workflow,
     workflow_step::WorkflowStep,
 };
@@ -74,6 +75,20 @@ impl<R: Row> Table<R> {
     }
 }
 
+/// A token that was sent to a user, and when it was used or revoked.
+#[derive(Debug, Clone)]
+pub(super) struct UserTokenRow {
+    pub(super) token: UserToken,
+    pub(super) used_at: Option<DateTime<Utc>>,
+}
+
+impl UserTokenRow {
+    /// Whether it can be used now.
+    pub(super) fn is_usable(&self, now: DateTime<Utc>) -> bool {
+        self.used_at.is_none() && now < self.token.expires_at
+    }
+}
+
 /// All aggregates.
 #[derive(Clone, Default)]
 pub(super) struct Tables {
@@ -94,6 +109,8 @@ pub(super) struct Tables {
     pub(super) secrets: Arc<BTreeMap<SecretId, StoredSecret>>,
     pub(super) budgets: Arc<BTreeMap<BudgetId, Budget>>,
     pub(super) sessions: Arc<BTreeMap<SessionId, Session>>,
+    /// The tokens that were sent to users, by their hashes.
+    pub(super) user_tokens: Arc<BTreeMap<String, UserTokenRow>>,
     /// The requests that may be sent again, by user and key.
     pub(super) idempotency_keys: Arc<BTreeMap<(UserId, String), IdempotencyRecord>>,
     pub(super) audit_logs: Arc<BTreeMap<AuditLogId, Arc<AuditLog>>>,

@@ -10,7 +10,8 @@ use turbocat_domain::{
     port::{
         AgentRepository, ApiKeyRepository, AuditLogRepository, BudgetRepository, Clock, DeploymentRepository,
         ExecutionRepository, IdempotencyRepository, NewEvent, NewExecution, RepositoryError, Result, SecretRepository,
-        SessionRepository, Store, TemplateRepository, UnitOfWork, UserRepository, WorkflowRepository,
+        SessionRepository, Store, TemplateRepository, UnitOfWork, UserRepository, UserTokenRepository,
+        WorkflowRepository,
     },
 };
 
@@ -145,6 +146,10 @@ impl UnitOfWork for MemoryUnitOfWork {
     }
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self
+    }
+
+    fn user_tokens(&mut self) -> &mut dyn UserTokenRepository {
         self
     }
 

@@ -10,6 +10,7 @@ mod session;
 mod template;
 mod usage;
 mod user;
+mod user_token;
 mod waiting;
 mod workflow;
 
@@ -17,7 +18,7 @@ use turbocat_domain::{
     port::{
         AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, BudgetQueries, DeploymentQueries,
         ExecutionQueries, Page, PageRequest, Queries, RepositoryError, Result, ScheduleQueries, SecretQueries,
-        SessionQueries, TemplateQueries, UsageQueries, UserQueries, WorkflowQueries,
+        SessionQueries, TemplateQueries, UsageQueries, UserQueries, UserTokenQueries, WorkflowQueries,
     },
     value::{Name, Search, Tag},
 };
@@ -54,6 +55,10 @@ impl Queries for MemoryStore {
     }
 
     fn sessions(&self) -> &dyn SessionQueries {
+        self
+    }
+
+    fn user_tokens(&self) -> &dyn UserTokenQueries {
         self
     }
 

@@ -11,4 +11,5 @@ mod secret;
 mod session;
 mod template;
 mod user;
+mod user_token;
 mod workflow;
