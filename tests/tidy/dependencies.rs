@@ -16,7 +16,7 @@ struct Rule {
     never: &'static [&'static str],
 }
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     Rule { package: "turbocat-domain", may: &[], never: &["tokio", "sea-orm", "sqlx", "axum", "reqwest", "anyhow"] },
     Rule {
         package: "turbocat-application",
@@ -40,6 +40,8 @@ const RULES: [Rule; 11] = [
         may: &["turbocat-domain", "turbocat-application"],
         never: &["sea-orm", "sqlx", "reqwest"],
     },
+    // It knows the API, and nothing of how that is kept.
+    Rule { package: "turbocat-client", may: &["turbocat-domain"], never: &["sea-orm", "sqlx", "axum", "utoipa"] },
     Rule { package: "turbocat-planted", may: &[], never: &["tokio"] },
     Rule { package: "turbocat-postgres", may: &[], never: &["tokio", "sea-orm", "sqlx", "axum"] },
     Rule { package: "turbocat-migration", may: &[], never: &["axum", "reqwest"] },

@@ -11,6 +11,7 @@
 mod audit;
 mod body;
 mod bulk;
+mod client;
 mod document;
 mod events;
 mod frame;
