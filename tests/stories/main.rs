@@ -26,6 +26,7 @@ mod migrate;
 mod newcomer;
 mod outage;
 mod planted;
+mod remote;
 mod run;
 mod schedules;
 mod secrets;

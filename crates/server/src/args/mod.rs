@@ -17,7 +17,7 @@ pub(crate) use self::{
     access::{KeyCreateArgs, KeysCommand, UserCreateArgs, UsersCommand},
     agents::AgentsCommand,
     audit::AuditCommand,
-    executions::{ExecutionsCommand, ListArgs, LogsArgs},
+    executions::{ExecutionsCommand, ListArgs, LogsArgs, StartArgs},
     run::RunArgs,
     secrets::{SecretSetArgs, SecretsCommand},
     template::{TemplateUseArgs, TemplatesCommand},
@@ -53,6 +53,9 @@ pub(crate) struct Cli {
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GlobalArgs {
+    /// The server to go through, instead of a database: http://HOST:PORT of a `turbocat up`. The key is TURBOCAT_API_KEY
+    #[arg(long, env = "TURBOCAT_SERVER", global = true, value_name = "URL", help_heading = "Server")]
+    server: Option<String>,
     /// The database to use, instead of one of Turbocat's own: postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(
         long,
@@ -81,6 +84,11 @@ pub(crate) struct GlobalArgs {
 }
 
 impl GlobalArgs {
+    /// The server that is named; a variable that is set to nothing names none.
+    pub(crate) fn server(&self) -> Option<&str> {
+        self.server.as_deref().map(str::trim).filter(|url| !url.is_empty())
+    }
+
     /// The database that is named; a variable that is set to nothing names none.
     pub(crate) fn database_url(&self) -> Option<&str> {
         self.database_url.as_deref().filter(|url| !url.trim().is_empty())
@@ -99,7 +107,7 @@ pub(crate) enum Command {
     /// List the types of agents, or print the JSON Schema of the config of one
     #[command(subcommand)]
     Agents(AgentsCommand),
-    /// Look at executions, or cancel one
+    /// Start executions, look at them, wait for them, or cancel one
     #[command(subcommand, visible_alias = "exec")]
     Executions(ExecutionsCommand),
     /// Send an event to the executions that wait for it
@@ -239,6 +247,32 @@ pub(crate) struct SeedArgs {
     pub(crate) admin_password: Option<String>,
 }
 
+impl Command {
+    /// What it is called.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Up(_) => "up",
+            Self::Apply(_) => "apply",
+            Self::Agents(_) => "agents",
+            Self::Executions(_) => "executions",
+            Self::Events(_) => "events",
+            Self::Approvals(_) => "approvals",
+            Self::Schedules(_) => "schedules",
+            Self::Templates(_) => "templates",
+            Self::Users(_) => "users",
+            Self::Keys(_) => "keys",
+            Self::Audit(_) => "audit",
+            Self::Secrets(_) => "secrets",
+            Self::Migrate(_) => "migrate",
+            Self::Seed(_) => "seed",
+            Self::Doctor => "doctor",
+            Self::Bench(_) => "bench",
+            Self::Chaos(_) => "chaos",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -315,7 +349,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 43);
+        assert_eq!(shown, 45);
     }
 
     #[test]
