@@ -29,6 +29,11 @@ fn elsewhere(address: &str, key: &str) -> Turbocat {
     turbocat.with_variable("TURBOCAT_API_KEY", key)
 }
 
+/// The machine of the server, with a key of secrets of its own.
+async fn with_data(folder: &Folder) -> Turbocat {
+    Turbocat::with_database().await.with_option(format!("--data-dir={}", folder.path().join("data").display()))
+}
+
 /// A key that may do anything, made on the machine of the server.
 async fn key(turbocat: &Turbocat) -> String {
     let made = turbocat.run(&["keys", "create", "--name", "story", "--scope", "*", "--rate-limit-per-minute", "6000"]);
@@ -37,8 +42,8 @@ async fn key(turbocat: &Turbocat) -> String {
 
 #[tokio::test]
 async fn what_is_printed_is_the_same_through_the_server_and_on_the_database() {
-    let here = Turbocat::with_database().await;
     let folder = Folder::new("remote-same");
+    let here = with_data(&folder).await;
     let (server, address) = here.up().await;
     let there = elsewhere(&address, &key(&here).await);
     let (count, boom) = (folder.write("count.yaml", COUNT), folder.write("boom.yaml", BOOM));
@@ -92,8 +97,8 @@ async fn what_is_printed_is_the_same_through_the_server_and_on_the_database() {
 
 #[tokio::test]
 async fn everything_that_a_key_may_do_can_be_done_from_elsewhere() {
-    let here = Turbocat::with_database().await;
     let folder = Folder::new("remote-does");
+    let here = with_data(&folder).await;
     let (server, address) = here.up().await;
     let there = elsewhere(&address, &key(&here).await);
     for (name, text) in [("paid.yaml", PAID), ("asking.yaml", ASKING), ("for-ever.yaml", FOR_EVER)] {
@@ -124,9 +129,11 @@ async fn everything_that_a_key_may_do_can_be_done_from_elsewhere() {
     let ended = there.run(&["executions", "wait", &never, "--json"]).await.failure().value();
     assert_eq!(ended["status"], "cancelled");
 
-    let template = there.run(&["templates", "list", "--json"]).await.success().values()[0]["template"].clone();
-    let copied = there.run(&["templates", "use", template.as_str().unwrap(), "--name", "mine"]).await.success().stdout;
-    assert!(!copied.is_empty());
+    let templates = there.run(&["templates", "list", "--json"]).await.success().values();
+    let template = templates.iter().find(|template| template["type"] == "workflow").unwrap();
+    let template = template["template"].as_str().unwrap();
+    let copied = there.run(&["templates", "use", template, "--name", "mine"]).await.success().stdout;
+    assert!(copied.contains("mine: created"), "{copied}");
     let value = folder.write("value.txt", "hunter2hunter2\n");
     there.run(&["secrets", "set", "TOKEN", "--file", &value]).await.success();
     assert!(there.run(&["secrets", "list"]).await.success().stdout.starts_with("TOKEN"));
