@@ -133,11 +133,9 @@ fn text(owner: &str, member: &str, schema: &Value) -> Value {
     }
     let by_name = || match member {
         "agent_id" => Some("agt"),
-        "execution_id" | "last_execution_id" => Some("exe"),
+        "execution_id" | "id" | "last_execution_id" | "parent_id" => Some("exe"),
         "user_id" => Some("usr"),
         "workflow_id" => Some("wfl"),
-        "parent_id" => Some("exe"),
-        "id" => Some("exe"),
         _ => None,
     };
     let exact = IDS.iter().find(|(schema, name, _)| (*schema, *name) == (owner, member)).map(|(.., prefix)| *prefix);
