@@ -29,6 +29,7 @@ mod migrate;
 mod newcomer;
 mod outage;
 mod planted;
+mod remote;
 mod roles;
 mod run;
 mod schedules;

@@ -206,7 +206,16 @@ impl Turbocat {
 
     /// Starts the server, and returns it with its address once it listens.
     pub(crate) async fn up(&self) -> (Process, String) {
-        let mut server = self.start(&["up", "--listen", "127.0.0.1:0", "--json", "--drain-timeout", "10"]);
+        self.up_listening("127.0.0.1:0").await
+    }
+
+    /// Starts the server at an address that another one had, and returns it once it listens.
+    pub(crate) async fn up_at(&self, address: &str) -> Process {
+        self.up_listening(address).await.0
+    }
+
+    async fn up_listening(&self, listen: &str) -> (Process, String) {
+        let mut server = self.start(&["up", "--listen", listen, "--json", "--drain-timeout", "10"]);
         let listening = server.log_line(|line| line["fields"]["message"] == "listening").await;
         let address = listening["fields"]["address"].as_str().unwrap().to_owned();
         (server, address)

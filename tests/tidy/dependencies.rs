@@ -45,6 +45,8 @@ const RULES: [Rule; 12] = [
         never: &["sea-orm", "sqlx", "reqwest", "opentelemetry_sdk"],
     },
     Rule { package: "turbocat-trace", may: &[], never: &["sea-orm", "sqlx", "axum", "reqwest", "opentelemetry_sdk"] },
+    // It knows the API, and nothing of how that is kept.
+    Rule { package: "turbocat-client", may: &["turbocat-domain"], never: &["sea-orm", "sqlx", "axum", "utoipa"] },
     Rule { package: "turbocat-planted", may: &[], never: &["tokio"] },
     Rule { package: "turbocat-postgres", may: &[], never: &["tokio", "sea-orm", "sqlx", "axum"] },
     Rule { package: "turbocat-migration", may: &[], never: &["axum", "reqwest"] },

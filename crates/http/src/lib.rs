@@ -36,3 +36,4 @@ pub use problem::{FieldError, Problem, ProblemCode};
 pub use route::health::{Check, Readiness};
 pub use router::{State, document, router, routes};
 pub use serve::{ServeError, serve};
+pub use view::Shown;

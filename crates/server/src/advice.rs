@@ -5,6 +5,8 @@ use turbocat_application::Error;
 use turbocat_migration::MigrationError;
 use turbocat_postgres::{ClusterError, NotInstalled};
 
+const INPUT: &str = "give it with --input: JSON, or @FILE, or - for standard input";
+
 /// What to do about a command that failed.
 pub(crate) fn on(error: &anyhow::Error) -> Option<&'static str> {
     error.chain().find_map(|cause| {
@@ -12,7 +14,10 @@ pub(crate) fn on(error: &anyhow::Error) -> Option<&'static str> {
         let schema = || cause.downcast_ref().and_then(on_schema);
         let refusal = || cause.downcast_ref().and_then(on_refusal);
         let agents = || cause.downcast_ref().and_then(on_agents);
-        cause.downcast_ref().map(on_missing).or_else(cluster).or_else(schema).or_else(refusal).or_else(agents)
+        let server = || cause.downcast_ref().and_then(on_server);
+        let here =
+            cause.downcast_ref().map(on_missing).or_else(cluster).or_else(schema).or_else(refusal).or_else(agents);
+        here.or_else(server)
     })
 }
 
@@ -65,9 +70,30 @@ fn on_schema(error: &MigrationError) -> Option<&'static str> {
 
 fn on_refusal(error: &Error) -> Option<&'static str> {
     match error {
-        Error::Input(_) => Some("give it with --input: JSON, or @FILE, or - for standard input"),
+        Error::Input(_) => Some(INPUT),
         _ => None,
     }
+}
+
+fn on_server(error: &turbocat_client::Error) -> Option<&'static str> {
+    use turbocat_client::Error as Refusal;
+    Some(match error {
+        Refusal::Unreachable { .. } => {
+            "does `turbocat up` run there, and is the address of --server (TURBOCAT_SERVER) the one that it listens on?"
+        }
+        Refusal::Address { .. } | Refusal::Foreign { .. } => {
+            "--server (TURBOCAT_SERVER) is the address of a `turbocat up`, such as http://127.0.0.1:8484"
+        }
+        Refusal::Problem(problem) => match problem.code.as_str() {
+            "unauthenticated" => {
+                "set TURBOCAT_API_KEY to a key that stands: `turbocat keys create` on the machine of the server makes one"
+            }
+            "forbidden" => "use a key with that scope, of a user who may do that: see `turbocat keys create --help`",
+            "invalid_input" => INPUT,
+            _ => return None,
+        },
+        _ => return None,
+    })
 }
 
 fn on_agents(error: &AgentsError) -> Option<&'static str> {

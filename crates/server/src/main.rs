@@ -9,6 +9,7 @@ mod args;
 mod command;
 mod config;
 mod database;
+mod desk;
 mod report;
 mod signals;
 mod telemetry;

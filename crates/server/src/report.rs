@@ -8,8 +8,9 @@ use std::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use turbocat_application::Error;
+use turbocat_client::{FieldError, Problem};
 
-use crate::{advice, view};
+use crate::{advice, desk::RefusedDocuments, view};
 
 /// Whether something that was to be printed is lost.
 static IS_LOST: AtomicBool = AtomicBool::new(false);
@@ -69,6 +70,14 @@ pub(crate) fn failure(error: &anyhow::Error, json: bool) {
             note(problem.to_string());
         }
     }
+    if let Some(RefusedDocuments(located)) = error.downcast_ref() {
+        for problem in located {
+            note(problem.to_string());
+        }
+    }
+    for problem in refused(error) {
+        note(problem.to_string());
+    }
     note(format!("error: {}", message(error)));
     if let Some(advice) = advice {
         note(format!("  → {advice}"));
@@ -118,8 +127,17 @@ fn problems(error: &anyhow::Error) -> Value {
             .map(|problem| json!({ "pointer": problem.pointer, "message": problem.message }))
             .collect(),
         Some(Error::Invalid(invalid)) => json!(invalid),
-        _ => json!([]),
+        _ => match error.downcast_ref() {
+            Some(RefusedDocuments(located)) => json!(located),
+            None => json!(refused(error)),
+        },
     }
+}
+
+/// The values that a server found wrong.
+fn refused(error: &anyhow::Error) -> &[FieldError] {
+    let refusal = error.downcast_ref::<turbocat_client::Error>();
+    refusal.and_then(turbocat_client::Error::problem).map(Problem::errors).unwrap_or_default()
 }
 
 #[cfg(test)]

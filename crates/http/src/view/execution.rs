@@ -48,6 +48,8 @@ pub(crate) struct ExecutionView {
     error_code: Option<String>,
     /// Why it did not complete, for a person.
     error_message: Option<String>,
+    /// The path of the step that failed first, if it did not complete for one.
+    error_path: Option<String>,
     /// The execution that it is a child of.
     parent_id: Option<String>,
     /// The path of the step of that execution that started it.
@@ -84,6 +86,7 @@ impl From<Execution> for ExecutionView {
             steps_total: execution.steps_total,
             error_code: execution.error_code,
             error_message: execution.error_message,
+            error_path: execution.error_stack,
             parent_id: parent_id.map(|id| id.to_string()),
             parent_path,
             depth: execution.depth,

@@ -11,6 +11,21 @@ mod user;
 mod waiting;
 mod workflow;
 
+use serde_json::{Value, json};
+use turbocat_application::{IssuedKey, SecretInfo};
+use turbocat_domain::{
+    agent::Agent,
+    api_key::ApiKey,
+    approval::WaitingApproval,
+    execution::Execution,
+    execution_log::ExecutionLog,
+    port::{PartRecord, StoredSchedule, StoredTick},
+    step_run::StepRecord,
+    template::Template,
+    user::User,
+    workflow::Workflow,
+};
+
 pub(crate) use self::{
     agent::AgentView,
     audit_log::AuditLogView,
@@ -23,3 +38,41 @@ pub(crate) use self::{
     waiting::{ApprovalView, ScheduleView, TickView},
     workflow::{WorkflowStepView, WorkflowView},
 };
+
+/// What clients see of a thing.
+///
+/// It is for who shows the same in another way: the command line on its own database prints what it would print of a
+/// server's answer.
+pub trait Shown {
+    /// Its JSON in the API.
+    fn shown(self) -> Value;
+}
+
+macro_rules! shown {
+    ($($thing:ty: $view:ty),+ $(,)?) => {
+        $(
+            impl Shown for $thing {
+                fn shown(self) -> Value {
+                    json!(<$view>::from(self))
+                }
+            }
+        )+
+    };
+}
+
+shown! {
+    (WaitingApproval, bool): ApprovalView,
+    Agent: AgentView,
+    ApiKey: KeyView,
+    Execution: ExecutionView,
+    ExecutionLog: LogView,
+    IssuedKey: IssuedKeyView,
+    PartRecord: PartView,
+    SecretInfo: SecretView,
+    StepRecord: StepView,
+    StoredSchedule: ScheduleView,
+    StoredTick: TickView,
+    Template: TemplateView,
+    User: UserView,
+    Workflow: WorkflowView,
+}

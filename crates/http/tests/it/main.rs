@@ -13,6 +13,7 @@ mod bodies;
 mod body;
 mod budgets;
 mod bulk;
+mod client;
 mod common_passwords;
 mod document;
 mod events;

@@ -7,6 +7,8 @@ use turbocat_domain::{execution::ExecutionStatus, execution_log::LogLevel, id::E
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Examples:\n  \
     turbocat executions list --status failed --limit 5\n  \
+    turbocat executions start hello --input '{\"name\": \"Ada\"}'\n  \
+    turbocat executions wait EXECUTION\n  \
     turbocat executions show EXECUTION\n  \
     turbocat executions logs EXECUTION --follow --level warn\n  \
     turbocat executions cancel EXECUTION\n\n\
@@ -22,6 +24,22 @@ pub(crate) enum ExecutionsCommand {
         /// The execution
         #[arg(value_name = "EXECUTION")]
         id: ExecutionId,
+    },
+    /// Start an execution, and print its id
+    Start(StartArgs),
+    /// Wait for the end of an execution, and print its output
+    #[command(after_help = "Examples:\n  \
+        turbocat executions wait exe_01a205b544c771b586e2fac7901cd910\n  \
+        turbocat executions wait exe_01a205b544c771b586e2fac7901cd910 --timeout 60 --json\n\n\
+        It exits with 0 if the execution completed, with 1 if it did not or has not within the time, and with 130 after \
+        Ctrl-C. It runs nothing: a `turbocat up` does.")]
+    Wait {
+        /// The execution
+        #[arg(value_name = "EXECUTION")]
+        id: ExecutionId,
+        /// For how many seconds at most; for as long as it takes without
+        #[arg(long, value_name = "SECONDS")]
+        timeout: Option<u64>,
     },
     /// Print the log of an execution
     Logs(LogsArgs),
@@ -71,4 +89,26 @@ pub(crate) struct LogsArgs {
     /// Only lines of this step: its key, without the number of a round or an item
     #[arg(long, value_name = "KEY")]
     pub(crate) step: Option<String>,
+}
+
+/// `turbocat executions start`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    turbocat executions start hello --input '{\"name\": \"Ada\"}'\n  \
+    turbocat executions start ship-order --input @order.json --idempotency-key order-7 --wait\n\n\
+    It is durable when the id is printed. A `turbocat up` runs it: the one that is asked with --server, else whichever is \
+    on the database, now or later.")]
+pub(crate) struct StartArgs {
+    /// The workflow: its active version is run
+    #[arg(value_name = "WORKFLOW")]
+    pub(crate) workflow: String,
+    /// The input: JSON; `@FILE` for a file; `-` for JSON on standard input [default: {}]
+    #[arg(short, long, value_name = "INPUT", allow_hyphen_values = true)]
+    pub(crate) input: Option<String>,
+    /// Starts with the same key and the same input are one start, for a day
+    #[arg(long, value_name = "KEY")]
+    pub(crate) idempotency_key: Option<String>,
+    /// Wait for the end, as `turbocat executions wait` does
+    #[arg(long)]
+    pub(crate) wait: bool,
 }

@@ -20,7 +20,7 @@ pub(crate) use self::{
     agents::AgentsCommand,
     audit::AuditCommand,
     budgets::{BudgetSetArgs, BudgetsCommand, UsageArgs},
-    executions::{ExecutionsCommand, ListArgs, LogsArgs},
+    executions::{ExecutionsCommand, ListArgs, LogsArgs, StartArgs},
     run::RunArgs,
     secrets::{SecretSetArgs, SecretsCommand},
     template::{TemplateUseArgs, TemplatesCommand},
@@ -57,6 +57,9 @@ pub(crate) struct Cli {
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GlobalArgs {
+    /// The server to go through, instead of a database: http://HOST:PORT of a `turbocat up`. The key is TURBOCAT_API_KEY
+    #[arg(long, env = "TURBOCAT_SERVER", global = true, value_name = "URL", help_heading = "Server")]
+    server: Option<String>,
     /// The database to use, instead of one of Turbocat's own: postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(
         long,
@@ -85,6 +88,11 @@ pub(crate) struct GlobalArgs {
 }
 
 impl GlobalArgs {
+    /// The server that is named; a variable that is set to nothing names none.
+    pub(crate) fn server(&self) -> Option<&str> {
+        self.server.as_deref().map(str::trim).filter(|url| !url.is_empty())
+    }
+
     /// The database that is named; a variable that is set to nothing names none.
     pub(crate) fn database_url(&self) -> Option<&str> {
         self.database_url.as_deref().filter(|url| !url.trim().is_empty())
@@ -103,7 +111,7 @@ pub(crate) enum Command {
     /// List the types of agents, or print the JSON Schema of the config of one
     #[command(subcommand)]
     Agents(AgentsCommand),
-    /// Look at executions, or cancel one
+    /// Start executions, look at them, wait for them, or cancel one
     #[command(subcommand, visible_alias = "exec")]
     Executions(ExecutionsCommand),
     /// Send an event to the executions that wait for it
@@ -225,6 +233,34 @@ pub(crate) struct SeedArgs {
     pub(crate) admin_password: Option<String>,
 }
 
+impl Command {
+    /// What it is called.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Up(_) => "up",
+            Self::Apply(_) => "apply",
+            Self::Agents(_) => "agents",
+            Self::Executions(_) => "executions",
+            Self::Events(_) => "events",
+            Self::Approvals(_) => "approvals",
+            Self::Schedules(_) => "schedules",
+            Self::Templates(_) => "templates",
+            Self::Users(_) => "users",
+            Self::Keys(_) => "keys",
+            Self::Audit(_) => "audit",
+            Self::Secrets(_) => "secrets",
+            Self::Budgets(_) => "budgets",
+            Self::Usage(_) => "usage",
+            Self::Migrate(_) => "migrate",
+            Self::Seed(_) => "seed",
+            Self::Doctor => "doctor",
+            Self::Bench(_) => "bench",
+            Self::Chaos(_) => "chaos",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -301,7 +337,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 47);
+        assert_eq!(shown, 49);
     }
 
     #[test]

@@ -1,57 +1,34 @@
 //! `turbocat users` and `turbocat keys`: who may call the HTTP API.
 
-use std::process::ExitCode;
-
-use anyhow::Context;
 use chrono::TimeDelta;
-use serde_json::json;
-use turbocat_application::{Actor, NewAccount, NewKey, Origin};
-use turbocat_domain::{
-    api_key::ApiKey,
-    id::UserId,
-    port::{Clock, PageRequest, UserFilter},
-    user::User,
-};
+use serde_json::{Value, json};
+use turbocat_client::{ApiKey, NewKey, NewUser, User};
+use turbocat_domain::port::Clock;
 
-use super::seed_all;
 use crate::{
     adapter::SystemClock,
-    args::{GlobalArgs, KeyCreateArgs, KeysCommand, UserCreateArgs, UsersCommand},
+    args::{KeyCreateArgs, KeysCommand, UserCreateArgs, UsersCommand},
+    desk::Desk,
     report,
-    wire::App,
 };
-
-/// The most keys that are listed at once.
-const KEYS_MAX: u16 = 200;
 
 /// Makes or lists accounts.
 ///
 /// # Errors
 ///
-/// If it is not valid, exists already, or the database cannot be reached.
-pub(super) async fn users(url: &str, global: &GlobalArgs, command: UsersCommand) -> anyhow::Result<ExitCode> {
-    let app = App::prepare(url, global).await?;
-    let admin = seed_all(&app).await?;
-    let done = match command {
-        UsersCommand::Create(args) => create_user(&app, admin, args, global.json).await,
-        UsersCommand::List { limit } => list_users(&app, admin, limit, global.json).await,
-    };
-    app.store.close().await;
-    done.map(|()| ExitCode::SUCCESS)
-}
-
-async fn create_user(app: &App, admin: Actor, args: UserCreateArgs, json: bool) -> anyhow::Result<()> {
-    let password = args.password.filter(|password| !password.is_empty());
-    let wanted = NewAccount { email: args.email, full_name: args.name, role: args.role, password };
-    let user = app.access.create_user(admin, wanted, &origin()).await?;
-    show_user(&user, json);
-    Ok(())
-}
-
-async fn list_users(app: &App, admin: Actor, limit: u16, json: bool) -> anyhow::Result<()> {
-    let page = PageRequest { limit, after: None };
-    for user in &app.access.users(admin, &UserFilter::default(), page).await?.items {
-        show_user(user, json);
+/// If it is not valid, exists already, or the desk cannot be reached.
+pub(super) async fn users(desk: &Desk, json: bool, command: UsersCommand) -> anyhow::Result<()> {
+    match command {
+        UsersCommand::Create(UserCreateArgs { email, name, role, password }) => {
+            let password = password.filter(|password| !password.is_empty());
+            let wanted = NewUser { email, full_name: name, role: Some(role), password };
+            show_user(&desk.create_user(wanted).await?, json);
+        }
+        UsersCommand::List { limit } => {
+            for user in &desk.users(limit).await? {
+                show_user(user, json);
+            }
+        }
     }
     Ok(())
 }
@@ -71,83 +48,61 @@ fn show_user(user: &User, json: bool) {
 ///
 /// # Errors
 ///
-/// If it is not valid, is not there, or the database cannot be reached.
-pub(super) async fn keys(url: &str, global: &GlobalArgs, command: KeysCommand) -> anyhow::Result<ExitCode> {
-    let app = App::prepare(url, global).await?;
-    let admin = seed_all(&app).await?;
-    let done = match command {
-        KeysCommand::Create(args) => create_key(&app, admin, args, global.json).await,
-        KeysCommand::List { user } => list_keys(&app, admin, user.as_deref(), global.json).await,
-        KeysCommand::Revoke { id } => revoke_key(&app, admin, id, global.json).await,
-    };
-    app.store.close().await;
-    done.map(|()| ExitCode::SUCCESS)
+/// If it is not valid, is not there, or the desk cannot be reached.
+pub(super) async fn keys(desk: &Desk, json: bool, command: KeysCommand) -> anyhow::Result<()> {
+    match command {
+        KeysCommand::Create(args) => create_key(desk, json, args).await?,
+        KeysCommand::List { user } => {
+            let owner = desk.owner(user.as_deref()).await?;
+            for key in &desk.keys(owner).await? {
+                show_key(key, json);
+            }
+        }
+        KeysCommand::Revoke { id } => {
+            desk.revoke_key(id).await?;
+            if json {
+                report::json_line(&json!({ "key": id.to_string(), "revoked": true }));
+            } else {
+                report::line(format!("{id}: revoked"));
+            }
+        }
+    }
+    Ok(())
 }
 
-async fn create_key(app: &App, admin: Actor, args: KeyCreateArgs, json: bool) -> anyhow::Result<()> {
-    let days = args.expires_in_days.map(|days| SystemClock.now() + TimeDelta::days(days.into()));
+async fn create_key(desk: &Desk, json: bool, args: KeyCreateArgs) -> anyhow::Result<()> {
     let wanted = NewKey {
         name: args.name,
         scopes: args.scopes,
-        owner: owner(app, admin, args.user.as_deref()).await?,
-        expires_at: days,
+        user_id: desk.owner(args.user.as_deref()).await?,
+        expires_at: args.expires_in_days.map(|days| SystemClock.now() + TimeDelta::days(days.into())),
         rate_limit_per_minute: args.rate_limit_per_minute,
     };
-    let issued = app.access.create_key(admin, wanted, &origin()).await?;
+    let issued = desk.create_key(wanted).await?;
     if json {
-        let mut about = described(&issued.key);
+        let mut about = described(&issued.about);
         if let Some(members) = about.as_object_mut() {
-            members.insert("secret".to_owned(), json!(issued.token.expose()));
+            members.insert("secret".to_owned(), json!(issued.key));
         }
         report::json_line(&about);
         return Ok(());
     }
-    report::note(format!("{}: keep it, it is shown this once", issued.key.id));
-    report::line(issued.token.expose());
+    report::note(format!("{}: keep it, it is shown this once", issued.about.id));
+    report::line(issued.key);
     Ok(())
 }
 
-async fn list_keys(app: &App, admin: Actor, user: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let owner = owner(app, admin, user).await?;
-    let page = PageRequest { limit: KEYS_MAX, after: None };
-    for key in &app.access.keys(admin, owner, page).await?.items {
-        if json {
-            report::json_line(&described(key));
-        } else {
-            let scopes = key.scopes.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-            report::line(format!("{}  {}…  {}  {scopes}", key.id, key.key_prefix, key.name));
-        }
-    }
-    Ok(())
-}
-
-async fn revoke_key(app: &App, admin: Actor, id: turbocat_domain::id::ApiKeyId, json: bool) -> anyhow::Result<()> {
-    app.access.revoke_key(admin, id, &origin()).await?;
+fn show_key(key: &ApiKey, json: bool) {
     if json {
-        report::json_line(&json!({ "key": id.to_string(), "revoked": true }));
-    } else {
-        report::line(format!("{id}: revoked"));
+        return report::json_line(&described(key));
     }
-    Ok(())
+    report::line(format!("{}  {}…  {}  {}", key.id, key.key_prefix, key.name, key.scopes.join(" ")));
 }
 
-/// The account with an address, if one is named.
-pub(super) async fn owner(app: &App, admin: Actor, email: Option<&str>) -> anyhow::Result<Option<UserId>> {
-    match email {
-        Some(email) => Ok(Some(app.access.user_by_email(admin, email).await.context("--user")?.id)),
-        None => Ok(None),
-    }
-}
-
-fn described(key: &ApiKey) -> serde_json::Value {
+fn described(key: &ApiKey) -> Value {
     json!({
         "key": key.id.to_string(), "user": key.user_id.to_string(), "name": key.name, "prefix": key.key_prefix,
         "scopes": key.scopes, "expires_at": key.expires_at, "last_used_at": key.last_used_at,
         "usage_count": key.usage_count, "rate_limit_per_minute": key.rate_limit_per_minute,
     })
-}
-
-/// Commands come from this machine.
-pub(super) fn origin() -> Origin {
-    Origin::default().with_user_agent("turbocat command line")
 }

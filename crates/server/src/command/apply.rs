@@ -1,16 +1,11 @@
 //! `turbocat apply`: publishes files.
 
-use std::process::ExitCode;
-
 use serde_json::json;
-use turbocat_application::{Change, Published, Reading, SourceFile};
+use turbocat_application::{Reading, SourceFile};
+use turbocat_client::Published;
 
-use super::{seed_all, source};
-use crate::{
-    args::{ApplyArgs, GlobalArgs},
-    report,
-    wire::App,
-};
+use super::source;
+use crate::{args::ApplyArgs, desk::Desk, report};
 
 /// Reads the files, and checks them as far as that goes without a database.
 ///
@@ -28,31 +23,32 @@ pub(super) fn read(args: &ApplyArgs) -> anyhow::Result<Vec<SourceFile>> {
 /// # Errors
 ///
 /// If a document has a problem; then nothing is stored.
-pub(super) async fn run(url: &str, global: &GlobalArgs, files: &[SourceFile]) -> anyhow::Result<ExitCode> {
-    let app = App::prepare(url, global).await?;
-    let actor = seed_all(&app).await?;
-    let published = app.use_cases.publish(actor, files).await?;
-    for warning in &published.warnings {
+pub(super) async fn run(desk: &Desk, json: bool, files: &[SourceFile]) -> anyhow::Result<()> {
+    for one in &publish(desk, files).await? {
+        print(one, json);
+    }
+    Ok(())
+}
+
+/// Publishes the files, and tells of what is understood but not acted on.
+///
+/// # Errors
+///
+/// If a document has a problem; then nothing is stored.
+pub(super) async fn publish(desk: &Desk, files: &[SourceFile]) -> anyhow::Result<Vec<Published>> {
+    let publication = desk.publish(files).await?;
+    for warning in &publication.warnings {
         report::note(format!("warning: {warning}"));
     }
-    for one in &published.published {
-        print(one, global.json);
-    }
-    app.store.close().await;
-    Ok(ExitCode::SUCCESS)
+    Ok(publication.published)
 }
 
 fn print(published: &Published, json: bool) {
     let Published { kind, name, id, version, change } = published;
     if json {
-        report::json_line(&json!({
-            "kind": kind.as_str(), "name": name, "id": id, "version": version, "change": change.as_str(),
-        }));
+        report::json_line(&json!({ "kind": kind, "name": name, "id": id, "version": version, "change": change }));
         return;
     }
-    let which = match change {
-        Change::Unchanged | Change::Updated => format!(" (version {version})"),
-        Change::Created => String::new(),
-    };
-    report::line(format!("{:<9} {name}: {}{which}", kind.as_str(), change.as_str()));
+    let which = if change == "created" { String::new() } else { format!(" (version {version})") };
+    report::line(format!("{kind:<9} {name}: {change}{which}"));
 }

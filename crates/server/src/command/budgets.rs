@@ -7,17 +7,16 @@ use serde_json::json;
 use turbocat_application::{Actor, NewBudget, UsageRequest};
 use turbocat_domain::{
     budget::{BudgetScope, BudgetStanding, shown},
+    id::UserId,
     port::PageRequest,
     usage::{UsageSum, as_usd, parse_usd, show_usd},
     value::Name,
 };
 
-use super::{
-    access::{origin, owner},
-    seed_all,
-};
+use super::seed_all;
 use crate::{
     args::{BudgetSetArgs, BudgetsCommand, GlobalArgs, UsageArgs},
+    desk::origin,
     report,
     wire::App,
 };
@@ -79,6 +78,13 @@ async fn list(app: &App, admin: Actor, user: Option<&str>, json: bool) -> anyhow
             Some(next) => page.after = Some(next),
             None => return Ok(()),
         }
+    }
+}
+
+async fn owner(app: &App, admin: Actor, email: Option<&str>) -> anyhow::Result<Option<UserId>> {
+    match email {
+        Some(email) => Ok(Some(app.access.user_by_email(admin, email).await.context("--user")?.id)),
+        None => Ok(None),
     }
 }
 

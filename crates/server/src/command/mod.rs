@@ -3,7 +3,6 @@
 mod access;
 mod agents;
 mod apply;
-mod asked;
 mod audit;
 mod budgets;
 mod doctor;
@@ -17,15 +16,21 @@ mod source;
 mod template;
 mod up;
 mod waiting;
+mod watch;
+mod work;
 
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use serde_json::Value;
 use turbocat_application::{Actor, Argon2Hasher};
 
+use self::work::Kind;
 use crate::{
-    args::{Cli, Command, MigrateCommand},
+    args::{Cli, Command, GlobalArgs, MigrateCommand},
     database::OpenDatabase,
+    desk::{self, Desk},
+    report, view,
     wire::App,
 };
 
@@ -36,8 +41,15 @@ use crate::{
 /// Why it could not be done.
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { global, command } = cli;
+    if let Some(server) = global.server() {
+        return through(server, &global, command);
+    }
     let open = || OpenDatabase::open(&global);
     let open_existing = || OpenDatabase::open_existing(&global);
+    let command = match Kind::of(command)? {
+        Kind::Work(work) => return on(work.open(&global)?, async |url| work.on_database(url, &global).await),
+        Kind::Other(command) => command,
+    };
     match command {
         Command::Run(args) => {
             // What can be refused without a database is refused before one is started.
@@ -45,27 +57,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             on(open()?, async |url| run::run(url, &global, prepared).await)
         }
         Command::Up(args) => on(open()?, async |url| up::run(url, &global, &args).await),
-        Command::Apply(args) => {
-            let files = apply::read(&args)?;
-            on(open()?, async |url| apply::run(url, &global, &files).await)
-        }
         Command::Agents(command) => Ok(agents::run(&command, global.json)),
-        Command::Executions(command) => on(open_existing()?, async |url| executions::run(url, &global, command).await),
-        Command::Events(command) => on(open_existing()?, async |url| waiting::events(url, &global, command).await),
-        Command::Approvals(command) => {
-            on(open_existing()?, async |url| waiting::approvals(url, &global, command).await)
-        }
-        Command::Schedules(command) => {
-            on(open_existing()?, async |url| waiting::schedules(url, &global, command).await)
-        }
-        Command::Templates(command) => on(open()?, async |url| template::templates(url, &global, command).await),
-        Command::Users(command) => on(open()?, async |url| access::users(url, &global, command).await),
-        Command::Keys(command) => on(open()?, async |url| access::keys(url, &global, command).await),
         Command::Audit(command) => on(open_existing()?, async |url| audit::run(url, &global, command).await),
-        Command::Secrets(command) => {
-            let prepared = secrets::Prepared::read(command)?;
-            on(open()?, async |url| secrets::run(url, &global, prepared).await)
-        }
         Command::Budgets(command) => on(open()?, async |url| budgets::budgets(url, &global, command).await),
         Command::Usage(args) => on(open()?, async |url| budgets::usage(url, &global, args).await),
         Command::Migrate(command @ MigrateCommand::Up) => {
@@ -76,13 +69,40 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Doctor => doctor::run(&global),
         Command::Bench(args) => turbocat_bench::run(&args, global.database_url(), global.json),
         Command::Chaos(args) => turbocat_chaos::run(&args, global.json),
+        // They are work, and done above.
+        other => bail!("`turbocat {}` cannot be done here", other.name()),
+    }
+}
+
+/// Runs the command through a server.
+fn through(server: &str, global: &GlobalArgs, command: Command) -> anyhow::Result<ExitCode> {
+    match Kind::of(command)? {
+        Kind::Work(work) => {
+            let desk = Desk::Server(desk::client(server, global)?);
+            block_on(work.at(&desk, global.json))
+        }
+        Kind::Other(Command::Run(args)) => {
+            let prepared = run::Prepared::read(&args)?;
+            block_on(run::through(desk::client(server, global)?, global.json, prepared))
+        }
+        // It needs neither.
+        Kind::Other(Command::Agents(command)) => Ok(agents::run(&command, global.json)),
+        Kind::Other(other) => bail!(
+            "`turbocat {}` works on this machine and its database, not through the server {server}: leave --server out, \
+             or unset TURBOCAT_SERVER",
+            other.name()
+        ),
     }
 }
 
 /// Does some work on a database. Opening it comes before: that may fork, and from here on there are threads.
 fn on(database: OpenDatabase, work: impl AsyncFnOnce(&str) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
+    block_on(work(&database.url))
+}
+
+fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Runtime::new().context("no threads are to be had")?;
-    let ended = runtime.block_on(work(&database.url));
+    let ended = runtime.block_on(work);
     // A blocking call that hangs must not keep the process.
     runtime.shutdown_background();
     ended
@@ -90,6 +110,19 @@ fn on(database: OpenDatabase, work: impl AsyncFnOnce(&str) -> anyhow::Result<Exi
 
 /// The account that the command line acts for, made if it is missing: who can start the binary on a database is its
 /// administrator.
-async fn seed_all(app: &App) -> anyhow::Result<Actor> {
+pub(crate) async fn seed_all(app: &App) -> anyhow::Result<Actor> {
     Ok(app.use_cases.seed(None, &Argon2Hasher).await?.admin)
+}
+
+/// A line for each item: of JSON, or of a table.
+fn print<T>(json: bool, head: &[&str], items: &[T], (row, line): (impl Fn(&T) -> Vec<String>, impl Fn(&T) -> Value)) {
+    if json {
+        for item in items {
+            report::json_line(&line(item));
+        }
+    } else if items.is_empty() {
+        report::note("there are none");
+    } else {
+        report::line(view::table(head, &items.iter().map(row).collect::<Vec<_>>()));
+    }
 }

@@ -10,24 +10,22 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use turbocat_application::{Actor, Error, Reading, Selector, SourceFile, StartExecution};
-use turbocat_domain::{
-    execution::{Execution, ExecutionStatus, TriggerType},
-    id::ExecutionId,
-    port::IdGenerator,
-};
+use turbocat_client::{Client, Execution, ExecutionStatus};
+use turbocat_domain::{execution::TriggerType, id::ExecutionId, port::IdGenerator};
 use turbocat_engine::{Engine, EngineOptions, Progress};
 
-use super::{input, seed_all, source};
+use super::{apply, input, seed_all, source, watch};
 use crate::{
     adapter::UuidV7,
     args::{GlobalArgs, RunArgs},
+    desk::{Desk, seen},
     report, signals,
-    view::{self, Accepted, View},
+    view::{self, Accepted, Left, View},
     wire::App,
 };
 
 /// How often what moves is drawn again.
-const TICK: Duration = Duration::from_millis(100);
+pub(super) const TICK: Duration = Duration::from_millis(100);
 /// How often the database is asked whether the execution has ended: the truth, should its progress get lost.
 const ASK: Duration = Duration::from_secs(1);
 /// How long the engine may take to hand back what else it holds.
@@ -102,6 +100,38 @@ pub(super) async fn run(url: &str, global: &GlobalArgs, prepared: Prepared) -> a
     engine.drain(DRAIN).await;
     app.store.close().await;
     outcome
+}
+
+/// Has a server publish, start and run, and shows how it goes.
+///
+/// # Errors
+///
+/// If the execution could not be accepted, or the server is away for too long.
+pub(super) async fn through(client: Client, json: bool, prepared: Prepared) -> anyhow::Result<ExitCode> {
+    let stop = signals::shutdown_token()?;
+    let desk = Desk::Server(client.clone());
+    if !prepared.files.is_empty() {
+        apply::publish(&desk, &prepared.files).await?;
+    }
+    let wanted = turbocat_client::StartExecution::named(&prepared.workflow).with_input(prepared.input);
+    let id = desk.start(wanted).await?.id;
+    let mut view = view::choose(json);
+    view.accepted(&Accepted { id, workflow: prepared.workflow });
+    let ended = tokio::select! {
+        ended = watch::watch(&client, id, view.as_mut()) => ended?,
+        () = stop.cancelled() => {
+            view.left(&Left { id, on_server: true });
+            return Ok(ExitCode::from(signals::INTERRUPTED));
+        }
+    };
+    Ok(show_end(view.as_mut(), ended))
+}
+
+/// Shows how an execution ended, and says it as an exit code.
+pub(super) fn show_end(view: &mut dyn View, execution: Execution) -> ExitCode {
+    let completed = execution.status == ExecutionStatus::Completed;
+    view.ended(&execution.into());
+    if completed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn start_and_follow(
@@ -179,7 +209,8 @@ impl Follower<'_> {
     /// as well, and the execution goes on when it is back.
     async fn ended(&self) -> anyhow::Result<Option<Execution>> {
         match self.app.use_cases.execution(self.actor, self.id).await {
-            Ok(execution) => Ok(Some(execution).filter(|execution| execution.status.is_terminal())),
+            Ok(execution) if execution.status.is_terminal() => Ok(Some(seen(execution)?)),
+            Ok(_) => Ok(None),
             Err(Error::Storage(error)) if error.is_transient() => {
                 tracing::warn!(%error, "the execution cannot be read, trying again");
                 Ok(None)
@@ -190,11 +221,9 @@ impl Follower<'_> {
 
     fn close(&mut self, ended: Option<Execution>) -> ExitCode {
         let Some(execution) = ended else {
-            self.view.left(self.id);
+            self.view.left(&Left { id: self.id, on_server: false });
             return ExitCode::from(signals::INTERRUPTED);
         };
-        let completed = execution.status == ExecutionStatus::Completed;
-        self.view.ended(&execution.into());
-        if completed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        show_end(self.view.as_mut(), execution)
     }
 }

@@ -3,26 +3,18 @@
 use std::{
     fs::File,
     io::{self, Read},
-    process::ExitCode,
 };
 
 use anyhow::Context;
 use serde_json::json;
-use turbocat_application::{Actor, NewSecret, SecretInfo};
+use turbocat_client::{NewSecret, Secret};
 use turbocat_domain::secret;
 
-use super::{
-    access::{origin, owner},
-    seed_all,
-};
 use crate::{
-    args::{GlobalArgs, SecretSetArgs, SecretsCommand},
+    args::{SecretSetArgs, SecretsCommand},
+    desk::Desk,
     report,
-    wire::App,
 };
-
-/// The most secrets that are read at once.
-const PAGE: u16 = 200;
 
 /// A command with what it needs besides the database, read before one is opened.
 pub(super) struct Prepared {
@@ -66,65 +58,41 @@ fn read_value(args: &SecretSetArgs) -> anyhow::Result<String> {
 ///
 /// # Errors
 ///
-/// If it is not valid, is not there, or the database or the keys cannot be reached.
-pub(super) async fn run(url: &str, global: &GlobalArgs, prepared: Prepared) -> anyhow::Result<ExitCode> {
-    let app = App::prepare(url, global).await?;
-    let admin = seed_all(&app).await?;
+/// If it is not valid, is not there, or the desk or the keys cannot be reached.
+pub(super) async fn run(desk: &Desk, json: bool, prepared: Prepared) -> anyhow::Result<()> {
     let Prepared { command, value } = prepared;
-    let done = match command {
-        SecretsCommand::Set(args) => set(&app, admin, (args, value), global.json).await,
-        SecretsCommand::List { user } => list(&app, admin, user.as_deref(), global.json).await,
-        SecretsCommand::Delete { name, user } => delete(&app, admin, (&name, user.as_deref()), global.json).await,
-        SecretsCommand::Rotate => rotate(&app, admin, global.json).await,
-    };
-    app.store.close().await;
-    done.map(|()| ExitCode::SUCCESS)
-}
-
-async fn set(app: &App, admin: Actor, (args, value): (SecretSetArgs, String), json: bool) -> anyhow::Result<()> {
-    let owner = owner(app, admin, args.user.as_deref()).await?;
-    let wanted = NewSecret { name: args.name, value, hosts: args.hosts, owner };
-    show(&app.access.set_secret(admin, wanted, &origin()).await?, json);
-    Ok(())
-}
-
-async fn list(app: &App, admin: Actor, user: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let owner = owner(app, admin, user).await?;
-    let mut after = String::new();
-    loop {
-        let page = app.access.secrets(admin, owner, (&after, PAGE)).await?;
-        for secret in &page {
-            show(secret, json);
+    match command {
+        SecretsCommand::Set(args) => {
+            let user_id = desk.owner(args.user.as_deref()).await?;
+            show(&desk.set_secret(NewSecret { name: args.name, value, hosts: args.hosts, user_id }).await?, json);
         }
-        match page.last() {
-            Some(last) if page.len() == usize::from(PAGE) => last.name.as_str().clone_into(&mut after),
-            _ => return Ok(()),
+        SecretsCommand::List { user } => {
+            let owner = desk.owner(user.as_deref()).await?;
+            for secret in &desk.secrets(owner).await? {
+                show(secret, json);
+            }
+        }
+        SecretsCommand::Delete { name, user } => {
+            desk.delete_secret(desk.owner(user.as_deref()).await?, &name).await?;
+            if json {
+                report::json_line(&json!({ "secret": name, "deleted": true }));
+            } else {
+                report::line(format!("{name}: deleted"));
+            }
+        }
+        SecretsCommand::Rotate => {
+            let done = desk.rotate_secrets().await?;
+            if json {
+                report::json_line(&json!({ "key_id": done.key_id, "resealed": done.resealed }));
+            } else {
+                report::line(format!("{} secrets are now under the key {}", done.resealed, done.key_id));
+            }
         }
     }
-}
-
-async fn delete(app: &App, admin: Actor, (name, user): (&str, Option<&str>), json: bool) -> anyhow::Result<()> {
-    let owner = owner(app, admin, user).await?;
-    app.access.delete_secret(admin, (owner, name), &origin()).await?;
-    if json {
-        report::json_line(&json!({ "secret": name, "deleted": true }));
-    } else {
-        report::line(format!("{name}: deleted"));
-    }
     Ok(())
 }
 
-async fn rotate(app: &App, admin: Actor, json: bool) -> anyhow::Result<()> {
-    let done = app.access.rotate_secrets(admin, &origin()).await?;
-    if json {
-        report::json_line(&json!({ "key_id": done.key_id, "resealed": done.resealed }));
-    } else {
-        report::line(format!("{} secrets are now under the key {}", done.resealed, done.key_id));
-    }
-    Ok(())
-}
-
-fn show(secret: &SecretInfo, json: bool) {
+fn show(secret: &Secret, json: bool) {
     if json {
         return report::json_line(&json!({
             "id": secret.id.to_string(), "user": secret.user_id.to_string(), "name": secret.name,

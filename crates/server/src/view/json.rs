@@ -1,10 +1,9 @@
 //! For programs: one JSON object a line, on standard output.
 
 use serde_json::json;
-use turbocat_domain::id::ExecutionId;
 use turbocat_engine::{Awaited, StepProgress, StepWait};
 
-use super::{Accepted, Ended, View};
+use super::{Accepted, Ended, Left, View};
 use crate::report;
 
 /// Writes each event as an object with the member `event`.
@@ -65,7 +64,7 @@ impl View for JsonView {
         }));
     }
 
-    fn left(&mut self, id: ExecutionId) {
-        report::json_line(&json!({ "event": "left", "execution": id.to_string() }));
+    fn left(&mut self, left: &Left) {
+        report::json_line(&json!({ "event": "left", "execution": left.id.to_string() }));
     }
 }

@@ -9,10 +9,10 @@ use std::{
     time::Instant,
 };
 
-use turbocat_domain::{execution_log::StepStatus, id::ExecutionId};
+use turbocat_domain::execution_log::StepStatus;
 use turbocat_engine::{Awaited, StepProgress, StepWait};
 
-use super::{Accepted, Ended, Style, View, text};
+use super::{Accepted, Ended, Left, Style, View, text};
 use crate::report;
 
 /// How many steps stand below; a terminal has few lines.
@@ -156,8 +156,8 @@ impl View for LiveView {
         }
     }
 
-    fn left(&mut self, id: ExecutionId) {
-        self.redraw(Some(&text::left(id)), &[]);
+    fn left(&mut self, left: &Left) {
+        self.redraw(Some(&text::left(left)), &[]);
     }
 }
 
@@ -167,6 +167,7 @@ fn elapsed_ms(since: Instant) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use turbocat_domain::id::ExecutionId;
     use uuid::Uuid;
 
     use super::*;

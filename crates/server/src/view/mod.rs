@@ -9,11 +9,8 @@ mod yaml;
 use std::io::{self, IsTerminal};
 
 use serde_json::Value;
-use turbocat_domain::{
-    execution::{Execution, ExecutionStatus},
-    id::ExecutionId,
-    step_run::StepError,
-};
+use turbocat_client::Execution;
+use turbocat_domain::{execution::ExecutionStatus, id::ExecutionId, step_run::StepError};
 use turbocat_engine::{StepProgress, StepWait};
 
 use self::{json::JsonView, live::LiveView, plain::PlainView};
@@ -30,6 +27,15 @@ pub(crate) struct Accepted {
     pub(crate) id: ExecutionId,
     /// The workflow.
     pub(crate) workflow: String,
+}
+
+/// An execution at which nobody looks on any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// The execution.
+    pub(crate) id: ExecutionId,
+    /// Whether a server goes on with it; else it is handed back for whoever comes.
+    pub(crate) on_server: bool,
 }
 
 /// How an execution ended.
@@ -55,7 +61,7 @@ impl From<Execution> for Ended {
             id: execution.id,
             status: execution.status,
             error: error_of(&execution),
-            output: execution.output_data,
+            output: execution.output,
             steps: Steps {
                 completed: execution.steps_completed,
                 failed: execution.steps_failed,
@@ -73,7 +79,7 @@ pub(crate) fn error_of(execution: &Execution) -> Option<StepError> {
     }
     let code = execution.error_code.clone().unwrap_or_else(|| execution.status.to_string());
     let message = execution.error_message.clone().unwrap_or_else(|| "the execution did not complete".to_owned());
-    Some(StepError { origin: execution.error_stack.clone(), ..StepError::permanent(code, message) })
+    Some(StepError { origin: execution.error_path.clone(), ..StepError::permanent(code, message) })
 }
 
 /// How many steps a workflow has, and what became of them; the others were skipped.
@@ -97,7 +103,7 @@ pub(crate) trait View: Send {
     /// The execution has ended.
     fn ended(&mut self, ended: &Ended);
     /// Nobody looks on any more, and the execution goes on.
-    fn left(&mut self, id: ExecutionId);
+    fn left(&mut self, left: &Left);
 }
 
 /// The view that fits where the output goes.

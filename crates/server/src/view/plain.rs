@@ -1,9 +1,8 @@
 //! For people in a pipe: a line a step on standard error, the output on standard output.
 
-use turbocat_domain::id::ExecutionId;
 use turbocat_engine::{Awaited, StepProgress, StepWait};
 
-use super::{Accepted, Ended, Style, View, text};
+use super::{Accepted, Ended, Left, Style, View, text};
 use crate::report;
 
 /// A wait that is shorter than this, in milliseconds, is no news.
@@ -35,8 +34,8 @@ impl View for PlainView {
         }
     }
 
-    fn left(&mut self, id: ExecutionId) {
-        report::note(text::left(id));
+    fn left(&mut self, left: &Left) {
+        report::note(text::left(left));
     }
 }
 

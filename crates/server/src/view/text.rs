@@ -3,10 +3,10 @@
 use std::{borrow::Cow, fmt::Write};
 
 use serde_json::Value;
-use turbocat_domain::{execution::ExecutionStatus, execution_log::StepStatus, id::ExecutionId, step_run::StepError};
+use turbocat_domain::{execution::ExecutionStatus, execution_log::StepStatus, step_run::StepError};
 use turbocat_engine::{Awaited, StepProgress, StepWait};
 
-use super::{Accepted, Ended, Steps};
+use super::{Accepted, Ended, Left, Steps};
 use crate::advice;
 
 /// How wide the column of paths is where there is room.
@@ -125,7 +125,14 @@ pub(crate) fn failure(error: &StepError) -> String {
 }
 
 /// What becomes of an execution at which nobody looks on any more.
-pub(super) fn left(id: ExecutionId) -> String {
+pub(super) fn left(left: &Left) -> String {
+    let Left { id, on_server } = left;
+    if *on_server {
+        return format!(
+            "interrupted; the server goes on with {id}:\n  → to wait for it: turbocat executions wait {id}\n  → to end \
+             it:      turbocat executions cancel {id}"
+        );
+    }
     format!(
         "interrupted; nothing is lost. {id} is handed back (Ctrl-C again does not wait for the steps that run):\n  \
          → to go on with it: turbocat up\n  → to end it:        turbocat executions cancel {id}"
@@ -184,6 +191,7 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use turbocat_domain::id::ExecutionId;
     use uuid::Uuid;
 
     use super::*;

@@ -1,11 +1,7 @@
 //! One execution as a whole: how it came to be, what its steps did, and how it ended.
 
 use serde_json::{Map, Value, json};
-use turbocat_domain::{
-    execution::Execution,
-    port::PartRecord,
-    step_run::{StepOutcome, StepRecord},
-};
+use turbocat_client::{Execution, Part, Step, StepStatus};
 
 use crate::{report, view};
 
@@ -18,9 +14,9 @@ pub(super) struct Shown {
     pub(super) execution: Execution,
     /// The name and version of its workflow.
     pub(super) workflow: String,
-    pub(super) records: Vec<StepRecord>,
+    pub(super) steps: Vec<Step>,
     /// The turns of models and calls of tools of its steps.
-    pub(super) parts: Vec<PartRecord>,
+    pub(super) parts: Vec<Part>,
 }
 
 impl Shown {
@@ -28,11 +24,11 @@ impl Shown {
     pub(super) fn json(self) -> Value {
         let mut shown = described(&self.execution);
         shown.insert("workflow".to_owned(), self.workflow.into());
-        shown.insert("input".to_owned(), self.execution.input_data);
-        shown.insert("output".to_owned(), self.execution.output_data);
+        shown.insert("input".to_owned(), self.execution.input);
+        shown.insert("output".to_owned(), self.execution.output);
         shown.insert("trigger_data".to_owned(), self.execution.trigger_data);
-        shown.insert("steps".to_owned(), self.records.iter().map(described_step).collect());
-        shown.insert("parts".to_owned(), self.parts.iter().map(described_part).collect());
+        shown.insert("steps".to_owned(), self.steps.iter().map(described_step).collect());
+        shown.insert("parts".to_owned(), json!(self.parts));
         shown.into()
     }
 
@@ -43,7 +39,7 @@ impl Shown {
         for (name, text) in self.facts() {
             report::line(format!("{name:<9} {text}"));
         }
-        let rows: Vec<_> = self.records.iter().map(|record| self.row(record)).collect();
+        let rows: Vec<_> = self.steps.iter().map(|step| self.row(step)).collect();
         report::line("");
         report::line(view::table(&["after", "step", "attempt", "status", "took", ""], &rows));
         report::line("");
@@ -56,7 +52,7 @@ impl Shown {
             Some(error) => report::line(view::failure(&error)),
             None if execution.status.is_terminal() => {
                 report::line("output");
-                report::value(&execution.output_data);
+                report::value(&execution.output);
             }
             None => report::line(format!("it has not ended; to end it: turbocat executions cancel {}", execution.id)),
         }
@@ -78,28 +74,28 @@ impl Shown {
         if let Some(ended_at) = execution.completed_at {
             facts.push(("ended", format!("{}, took {}", at(ended_at), took(execution))));
         }
-        if let Some((parent, path)) = &execution.parent {
+        if let (Some(parent), Some(path)) = (&execution.parent_id, &execution.parent_path) {
             facts.push(("parent", format!("{parent} at `{path}`")));
         }
-        facts.push(("input", view::brief(&execution.input_data, INPUT_CHARS_MAX)));
+        facts.push(("input", view::brief(&execution.input, INPUT_CHARS_MAX)));
         facts
     }
 
-    fn row(&self, record: &StepRecord) -> Vec<String> {
-        let began = (record.started_at - self.execution.created_at).num_milliseconds();
-        let took = record.ended_at.map(|ended_at| (ended_at - record.started_at).num_milliseconds());
+    fn row(&self, step: &Step) -> Vec<String> {
+        let began = (step.started_at - self.execution.created_at).num_milliseconds();
+        let took = step.ended_at.map(|ended_at| (ended_at - step.started_at).num_milliseconds());
         let duration = |ms: i64| view::duration(u64::try_from(ms).unwrap_or_default());
-        let note = match &record.outcome {
-            StepOutcome::Failed(error) => view::harmless(&error.to_string()).into_owned(),
-            StepOutcome::Skipped(reason) => reason.as_str().to_owned(),
-            StepOutcome::Completed(output) => view::brief(output, OUTPUT_CHARS_MAX),
-            StepOutcome::Running => String::new(),
+        let note = match (step.failure(), &step.skip_reason) {
+            (Some(error), _) => view::harmless(&error.to_string()).into_owned(),
+            (None, Some(reason)) => reason.clone(),
+            (None, None) if step.status == StepStatus::Completed => view::brief(&step.output, OUTPUT_CHARS_MAX),
+            (None, None) => String::new(),
         };
         vec![
             duration(began),
-            record.path.clone(),
-            record.attempt.to_string(),
-            record.outcome.status().to_string(),
+            step.path.clone(),
+            step.attempt.to_string(),
+            step.status.to_string(),
             took.map_or_else(|| "-".to_owned(), duration),
             note,
         ]
@@ -107,20 +103,19 @@ impl Shown {
 }
 
 /// A turn or call: whose, what it is, what it cost.
-fn part_row(record: &PartRecord) -> Vec<String> {
-    let part = &record.part;
-    let of = part.word("model").or_else(|| part.word("tool")).unwrap_or("-");
-    let tokens = match part.tokens() {
+fn part_row(part: &Part) -> Vec<String> {
+    let of = part.model.as_deref().or(part.tool.as_deref()).unwrap_or("-");
+    let tokens = match (part.input_tokens, part.output_tokens) {
         (Some(read), Some(written)) => format!("{read} + {written}"),
         _ => "-".to_owned(),
     };
     vec![
-        view::harmless(&record.path).into_owned(),
+        view::harmless(&part.path).into_owned(),
         view::harmless(&part.key).into_owned(),
         view::harmless(of).into_owned(),
         tokens,
-        part.duration_ms().map_or_else(|| "-".to_owned(), view::duration),
-        part.error_code().map_or_else(String::new, |code| format!("failed: {}", view::harmless(code))),
+        part.duration_ms.map_or_else(|| "-".to_owned(), view::duration),
+        part.error_code.as_deref().map_or_else(String::new, |code| format!("failed: {}", view::harmless(code))),
     ]
 }
 
@@ -145,34 +140,15 @@ pub(super) fn described(execution: &Execution) -> Map<String, Value> {
         "completed_at": execution.completed_at,
         "error": execution.error_message,
         "error_code": execution.error_code,
-        "error_at": execution.error_stack,
-        "parent": execution.parent.as_ref().map(|(parent, _)| parent.to_string()),
+        "error_at": execution.error_path,
+        "parent": execution.parent_id.map(|parent| parent.to_string()),
     });
     described.as_object().cloned().unwrap_or_default()
 }
 
-/// A turn or call for programs: as the API shows it.
-fn described_part(record: &PartRecord) -> Value {
-    let data = &record.part.data;
-    let error = data.get("error");
+fn described_step(step: &Step) -> Value {
     json!({
-        "seq": record.seq, "path": record.path, "key": record.part.key, "kind": record.part.kind.as_str(),
-        "state": if error.is_some() { "failed" } else { "done" }, "error": error, "provider": data.get("provider"),
-        "model": data.get("model"), "tool": data.get("tool"), "input_tokens": data.pointer("/usage/input_tokens"),
-        "output_tokens": data.pointer("/usage/output_tokens"), "duration_ms": data.get("duration_ms"),
-        "recorded_at": record.recorded_at,
-    })
-}
-
-fn described_step(record: &StepRecord) -> Value {
-    let (output, error, reason) = match &record.outcome {
-        StepOutcome::Completed(output) => (Some(output), None, None),
-        StepOutcome::Failed(error) => (None, Some(error), None),
-        StepOutcome::Skipped(reason) => (None, None, Some(reason)),
-        StepOutcome::Running => (None, None, None),
-    };
-    json!({
-        "path": record.path, "attempt": record.attempt, "status": record.outcome.status(), "output": output,
-        "error": error, "reason": reason, "started_at": record.started_at, "ended_at": record.ended_at,
+        "path": step.path, "attempt": step.attempt, "status": step.status, "output": step.output,
+        "error": step.error, "reason": step.skip_reason, "started_at": step.started_at, "ended_at": step.ended_at,
     })
 }

@@ -1,0 +1,10 @@
+//! What can be asked for: one file a resource.
+
+mod access;
+mod document;
+mod execution;
+mod follow;
+mod template;
+mod waiting;
+
+pub use follow::Followed;
