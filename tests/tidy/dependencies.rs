@@ -16,7 +16,7 @@ struct Rule {
     never: &'static [&'static str],
 }
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 13] = [
     Rule { package: "turbocat-domain", may: &[], never: &["tokio", "sea-orm", "sqlx", "axum", "reqwest", "anyhow"] },
     Rule {
         package: "turbocat-application",
