@@ -15,7 +15,7 @@ macro_rules! migration {
 }
 
 /// All migrations, in the order in which they apply.
-const ALL: [SqlMigration; 10] = [
+const ALL: [SqlMigration; 11] = [
     migration!("m0001_specification"),
     migration!("m0002_engine"),
     migration!("m0003_schedules"),
@@ -26,6 +26,7 @@ const ALL: [SqlMigration; 10] = [
     migration!("m0024_template_ratings"),
     migration!("m0030_tabular_sql"),
     migration!("m0040_tools_parts"),
+    migration!("m0070_deployments"),
 ];
 
 /// A migration that is two SQL scripts.

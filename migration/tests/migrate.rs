@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use turbocat_migration::{MigrationError, down, ensure_current, status, up};
 use turbocat_testkit::postgres::TestDatabase;
 
-const ALL: [&str; 10] = [
+const ALL: [&str; 11] = [
     "m0001_specification",
     "m0002_engine",
     "m0003_schedules",
@@ -17,6 +17,7 @@ const ALL: [&str; 10] = [
     "m0024_template_ratings",
     "m0030_tabular_sql",
     "m0040_tools_parts",
+    "m0070_deployments",
 ];
 
 async fn execute(database: &TestDatabase, sql: &str) -> Result<(), sqlx::Error> {

@@ -17,6 +17,7 @@ mod actor;
 mod agent_types;
 mod audit;
 mod bulk;
+mod deployment;
 mod error;
 mod execution;
 mod idempotency;
@@ -40,6 +41,9 @@ pub use access::{
 };
 pub use actor::Actor;
 pub use agent_types::{AgentTypeInfo, agent_types};
+pub use deployment::{
+    DeploymentChange, DeploymentContent, DeploymentSettings, DeploymentSource, EndpointCall, Health, Standing,
+};
 pub use error::{Error, InvalidInput, Result};
 pub use execution::{Selector, StartExecution, Started};
 pub use idempotency::Idempotency;

@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use turbocat_domain::{
     agent::Agent,
@@ -46,6 +46,8 @@ pub(crate) struct ChildCall {
     pub(crate) user_id: UserId,
     pub(crate) agent: Arc<Agent>,
     pub(crate) inputs: Value,
+    /// What the child takes over from the data of what started its parent.
+    pub(crate) inherited: Map<String, Value>,
 }
 
 /// The path under which an attempt's child is stored: each attempt has a child of its own.
@@ -96,7 +98,10 @@ pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<(), StepE
         workflow_id,
         user_id: call.user_id,
         trigger_type: TriggerType::Event,
-        trigger_data: json!({ "parent_execution_id": call.parent.as_uuid(), "path": call.path }),
+        trigger_data: joined(
+            json!({ "parent_execution_id": call.parent.as_uuid(), "path": call.path }),
+            call.inherited,
+        ),
         input: call.inputs,
         steps_total: workflow.plan.steps_total(),
         timeout_ms: workflow.plan.settings().timeout_ms,
@@ -104,6 +109,14 @@ pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<(), StepE
         depth: call.depth + 1,
     };
     insert(core, child).await
+}
+
+/// What started an execution, with what it takes over from the one that did.
+pub(crate) fn joined(mut trigger_data: Value, inherited: Map<String, Value>) -> Value {
+    if let Some(members) = trigger_data.as_object_mut() {
+        members.extend(inherited);
+    }
+    trigger_data
 }
 
 /// Accepts an execution; one that stands already is as good.

@@ -22,6 +22,7 @@ mod refusal;
 mod route;
 mod router;
 mod serve;
+mod sparse;
 mod streams;
 mod view;
 mod words;

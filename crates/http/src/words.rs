@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use turbocat_domain::{
     agent::{AgentStatus, AgentType},
+    deployment::{DeploymentStatus, Environment, HealthStatus},
     document::Overlap,
     execution::{ExecutionStatus, TriggerType},
     execution_log::{LogLevel, StepStatus},
@@ -53,7 +54,10 @@ macro_rules! words {
 words! {
     AgentStatusWord: AgentStatus,
     AgentTypeWord: AgentType,
+    DeploymentStatusWord: DeploymentStatus,
+    EnvironmentWord: Environment,
     ExecutionStatusWord: ExecutionStatus,
+    HealthStatusWord: HealthStatus,
     LogLevelWord: LogLevel,
     OverlapWord: Overlap,
     StepStatusWord: StepStatus,

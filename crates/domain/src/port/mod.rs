@@ -29,7 +29,7 @@ pub use error::{RepositoryError, Result};
 pub use journal::{
     CommitOutcome, CounterRepository, FinishedExecution, Journal, JournalBatch, LogWriter, ParkedExecution, WaitRecord,
 };
-pub use page::{Cursor, Page, PageRequest};
+pub use page::{Cursor, Page, PageRequest, ParseSortError, Sort, SortField};
 pub use part::{PartJournal, PartKind, PartOutcome, PartRecord, StepPart, StepPlace};
 pub use queries::{
     AgentFilter, AgentQueries, ApiKeyQueries, AuditLogFilter, AuditLogQueries, DeploymentFilter, DeploymentQueries,

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 use turbocat_domain::{
     agent::{Agent, AgentType},
+    execution::{allocated_memory_mb, inherited_of},
     port::AgentCall,
     run::{Report, StartStep, StepAddress},
 };
@@ -38,6 +39,7 @@ impl Shard {
     pub(super) fn launch(&mut self, key: SlotKey, start: StartStep, agent: Arc<Agent>) {
         let Some(slot) = self.slots.get(key) else { return };
         let (step, attempt, agent_id) = (start.step, start.attempt, start.agent_id);
+        let agent = agents::within_memory(agent, allocated_memory_mb(&slot.run.context().trigger_data));
         let planned = slot.run.plan().step(step.step);
         let source = LogSource {
             execution_id: slot.id,
@@ -225,5 +227,6 @@ fn child_of(slot: &Slot, start: &StartStep, agent: &Arc<Agent>) -> ChildCall {
         user_id: slot.user_id,
         agent: Arc::clone(agent),
         inputs: Value::Null,
+        inherited: inherited_of(&slot.run.context().trigger_data),
     }
 }

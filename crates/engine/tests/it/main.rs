@@ -9,6 +9,7 @@
 )]
 
 mod children;
+mod deployments;
 mod flows;
 mod follow_ups;
 mod life_cycle;

@@ -2,6 +2,7 @@
 
 mod agent;
 mod audit_log;
+mod deployment;
 mod execution;
 mod key;
 mod secret;
@@ -13,6 +14,7 @@ mod workflow;
 pub(crate) use self::{
     agent::AgentView,
     audit_log::AuditLogView,
+    deployment::{DeploymentHealthView, DeploymentRevisionView, DeploymentView},
     execution::{ExecutionView, LogView, PartView, StepView},
     key::{IssuedKeyView, KeyView},
     secret::SecretView,

@@ -11,6 +11,7 @@
 mod audit;
 mod body;
 mod bulk;
+mod deployments;
 mod document;
 mod events;
 mod frame;
@@ -18,6 +19,8 @@ mod health;
 mod matrix;
 mod resources;
 mod session;
+mod sorting;
+mod sparse;
 mod templates;
 mod triggers;
 mod waiting;

@@ -5,10 +5,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use turbocat_application::{AccountChange, Actor, LogIn, NewSecret, Origin, TemplateContent};
+use turbocat_application::{
+    AccountChange, Actor, DeploymentChange, DeploymentContent, DeploymentSettings, DeploymentSource, LogIn, NewSecret,
+    Origin, Selector, Standing, TemplateContent,
+};
 use turbocat_domain::{
+    deployment::Environment,
     id::ExecutionId,
-    port::{AgentFilter, ExecutionFilter, PageRequest, Queries, TemplateFilter, WorkflowFilter},
+    port::{AgentFilter, DeploymentFilter, ExecutionFilter, PageRequest, Queries, TemplateFilter, WorkflowFilter},
     template::TemplateType,
     user::UserRole,
 };
@@ -26,6 +30,11 @@ name: timed
 triggers: { schedule: { cron: '@daily' } }
 steps: [{ key: pause, type: wait, config: { duration_ms: 1 } }]
 ";
+
+/// Settings that make a second revision.
+fn a_timeout() -> DeploymentSettings {
+    DeploymentSettings { config: Some(json!({ "timeout_ms": 60_000 })), ..DeploymentSettings::default() }
+}
 
 /// An execution of the owner's that waits for an approval.
 pub(crate) async fn ask_somebody(world: &World) -> ExecutionId {
@@ -137,6 +146,17 @@ impl Scene {
             is_public: false,
         };
         let template = world.state.use_cases.create_template(actor, template).await.unwrap().id;
+        let deployment = DeploymentContent {
+            name: "the owner's".to_owned(),
+            description: None,
+            environment: Environment::Staging,
+            source: DeploymentSource::Workflow(Selector::Name("hello".to_owned())),
+            settings: DeploymentSettings::default(),
+        };
+        let (deployment, _) = world.state.use_cases.create_deployment((actor, None), deployment).await.unwrap();
+        let change = DeploymentChange { settings: a_timeout(), source: None, ..DeploymentChange::default() };
+        world.state.use_cases.change_deployment(actor, deployment.id, change).await.unwrap();
+        world.state.use_cases.set_deployment(actor, deployment.id, Standing::Running).await.unwrap();
         let asking = ask_somebody(&world).await;
         let timed = world.publish(&world.owner, TIMED).await;
         let timed = timed["published"][0]["id"].as_str().unwrap();
@@ -148,6 +168,9 @@ impl Scene {
             ("agents", id(0)),
             ("workflows", id(1)),
             ("executions", execution.to_string()),
+            ("deployments", deployment.id.to_string()),
+            // It has no key, and who brings none learns nothing of that.
+            ("endpoints", deployment.id.to_string()),
             ("api-keys", key.to_string()),
             ("secrets", secret.id.to_string()),
             ("templates", template.to_string()),
@@ -251,6 +274,9 @@ impl Scene {
         let executions = queries.executions().list(&ExecutionFilter::default(), all).await.unwrap().items;
         let templates = queries.templates().list(&TemplateFilter::default(), all).await.unwrap().items;
         let templates: Vec<_> = templates.iter().filter(|template| template.name.as_str() == "the owner's").collect();
+        let deployments = queries.deployments().list(&DeploymentFilter::default(), all).await.unwrap().items;
+        let deployments: Vec<_> =
+            deployments.iter().map(|one| (one.id, one.updated_at, one.revision, one.health_status)).collect();
         let keys = self.world.state.access.keys(actor, None, all).await.unwrap().items;
         let keys: Vec<_> = keys.iter().filter(|key| key.name.as_str() == "the owner's").collect();
         let session = queries.sessions().get(self.ids["sessions"].parse().unwrap()).await.unwrap();
@@ -258,7 +284,9 @@ impl Scene {
             queries.users().get(self.world.owner.id).await.map(|user| (user.role, user.is_active, user.full_name));
         let secrets = self.world.state.access.secrets(actor, None, ("", 50)).await.unwrap();
         let secrets: Vec<_> = secrets.iter().filter(|secret| secret.name.as_str() == "OWNERS").collect();
-        format!("{templates:?} {secrets:?} {workflows:?} {agents:?} {executions:?} {keys:?} {session:?} {owner:?}")
+        format!(
+            "{deployments:?} {templates:?} {secrets:?} {workflows:?} {agents:?} {executions:?} {keys:?} {session:?} {owner:?}"
+        )
     }
 }
 
@@ -284,15 +312,23 @@ pub(crate) fn body(route: &Route) -> Option<Value> {
             "name": "new", "category": "Tests", "type": "step",
             "template_data": { "key": "a", "type": "wait", "config": { "duration_ms": 1 } },
         })),
+        ("POST", "/api/v1/deployments") => {
+            Some(json!({ "name": "new", "workflow": "hello", "environment_vars": { "REGION": "eu" } }))
+        }
+        ("PATCH", "/api/v1/deployments/{id}") => Some(json!({ "description": "Changed" })),
+        ("POST", "/api/v1/deployments/{id}/rollback" | "/api/v1/deployments/{id}/executions") => Some(json!({})),
         ("PATCH", "/api/v1/templates/{id}") => Some(json!({ "description": "Changed" })),
         ("PUT", "/api/v1/templates/{id}/rating") => Some(json!({ "stars": 5 })),
         ("POST", "/api/v1/me/password") => Some(json!({ "current": PASSWORD, "new": "another correct horse" })),
         ("PATCH", "/api/v1/users/{id}") => Some(json!({ "full_name": "Changed" })),
-        ("POST", "/api/v1/hooks/{id}" | "/api/v1/templates/{id}/instantiate") => Some(json!({})),
+        ("POST", "/api/v1/endpoints/{id}" | "/api/v1/hooks/{id}" | "/api/v1/templates/{id}/instantiate") => {
+            Some(json!({}))
+        }
         ("POST", "/api/v1/events") => Some(json!({ "name": "paid" })),
         ("POST", "/api/v1/approvals/{id}/decide") => Some(json!({ "path": "ask", "approved": true })),
         ("POST", path) => {
-            assert!(path.ends_with("/restore") || path.ends_with("/cancel"), "{path}: the matrix has no body for it");
+            let ends = ["/restore", "/cancel", "/activate", "/stop", "/maintain", "/key"];
+            assert!(ends.iter().any(|end| path.ends_with(end)), "{path}: the matrix has no body for it");
             None
         }
         _ => None,
@@ -306,7 +342,7 @@ fn expected(route: &Route, asker: Asker, target: Target) -> Option<u16> {
             let is_id = matches!(target, Target::Owners | Target::Nothing);
             return match route.path.as_str() {
                 "/api/v1/sessions" => Some(401),
-                "/api/v1/hooks/{id}" => Some(if is_id { 401 } else { 404 }),
+                "/api/v1/hooks/{id}" | "/api/v1/endpoints/{id}" => Some(if is_id { 401 } else { 404 }),
                 _ => None,
             };
         }

@@ -4,6 +4,7 @@ pub(crate) mod agent;
 pub(crate) mod api_key;
 pub(crate) mod audit_log;
 pub(crate) mod deployment;
+pub(crate) mod deployment_revision;
 pub(crate) mod execution;
 pub(crate) mod execution_log;
 pub(crate) mod secret;

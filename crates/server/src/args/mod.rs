@@ -3,6 +3,7 @@
 mod access;
 mod agents;
 mod audit;
+mod deployment;
 mod executions;
 mod run;
 mod secrets;
@@ -17,6 +18,7 @@ pub(crate) use self::{
     access::{KeyCreateArgs, KeysCommand, UserCreateArgs, UsersCommand},
     agents::AgentsCommand,
     audit::AuditCommand,
+    deployment::{DeployedArgs, DeploymentCreateArgs, DeploymentListArgs, DeploymentUpdateArgs, DeploymentsCommand},
     executions::{ExecutionsCommand, ListArgs, LogsArgs},
     run::RunArgs,
     secrets::{SecretSetArgs, SecretsCommand},
@@ -114,6 +116,9 @@ pub(crate) enum Command {
     /// Look at templates, and make agents and workflows of them
     #[command(subcommand)]
     Templates(TemplatesCommand),
+    /// Run versions of workflows and agents under names, in environments
+    #[command(subcommand)]
+    Deployments(DeploymentsCommand),
     /// Make accounts, or list them
     #[command(subcommand)]
     Users(UsersCommand),
@@ -315,7 +320,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 43);
+        assert_eq!(shown, 57);
     }
 
     #[test]

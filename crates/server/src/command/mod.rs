@@ -5,6 +5,7 @@ mod agents;
 mod apply;
 mod asked;
 mod audit;
+mod deployment;
 mod doctor;
 mod executions;
 mod input;
@@ -58,6 +59,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             on(open_existing()?, async |url| waiting::schedules(url, &global, command).await)
         }
         Command::Templates(command) => on(open()?, async |url| template::templates(url, &global, command).await),
+        Command::Deployments(command) => on(open()?, async |url| deployment::deployments(url, &global, command).await),
         Command::Users(command) => on(open()?, async |url| access::users(url, &global, command).await),
         Command::Keys(command) => on(open()?, async |url| access::keys(url, &global, command).await),
         Command::Audit(command) => on(open_existing()?, async |url| audit::run(url, &global, command).await),

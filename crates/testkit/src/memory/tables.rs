@@ -10,8 +10,8 @@ use turbocat_domain::{
     agent::Agent,
     api_key::ApiKey,
     audit_log::AuditLog,
-    deployment::Deployment,
-    id::{AuditLogId, SecretId, SessionId, TemplateId, UserId, WorkflowId},
+    deployment::{Deployment, DeploymentRevision},
+    id::{AuditLogId, DeploymentId, SecretId, SessionId, TemplateId, UserId, WorkflowId},
     idempotency::IdempotencyRecord,
     port::{RepositoryError, Result},
     secret::StoredSecret,
@@ -89,6 +89,8 @@ pub(super) struct Tables {
     /// The stars that users gave to templates.
     pub(super) ratings: Arc<BTreeMap<(TemplateId, UserId), u8>>,
     pub(super) deployments: Table<Deployment>,
+    /// What deployments ran, by number.
+    pub(super) revisions: Arc<BTreeMap<(DeploymentId, u32), DeploymentRevision>>,
     pub(super) api_keys: Table<ApiKey>,
     pub(super) secrets: Arc<BTreeMap<SecretId, StoredSecret>>,
     pub(super) sessions: Arc<BTreeMap<SessionId, Session>>,
