@@ -15,7 +15,7 @@ macro_rules! migration {
 }
 
 /// All migrations, in the order in which they apply.
-const ALL: [SqlMigration; 14] = [
+const ALL: [SqlMigration; 15] = [
     migration!("m0001_specification"),
     migration!("m0002_engine"),
     migration!("m0003_schedules"),
@@ -28,6 +28,7 @@ const ALL: [SqlMigration; 14] = [
     migration!("m0040_tools_parts"),
     migration!("m0050_roles"),
     migration!("m0060_user_tokens"),
+    migration!("m0070_deployments"),
     migration!("m0080_usage"),
     migration!("m0090_agent_permits"),
 ];

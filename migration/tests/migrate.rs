@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use turbocat_migration::{MigrationError, down, ensure_current, status, up};
 use turbocat_testkit::postgres::TestDatabase;
 
-const ALL: [&str; 14] = [
+const ALL: [&str; 15] = [
     "m0001_specification",
     "m0002_engine",
     "m0003_schedules",
@@ -19,6 +19,7 @@ const ALL: [&str; 14] = [
     "m0040_tools_parts",
     "m0050_roles",
     "m0060_user_tokens",
+    "m0070_deployments",
     "m0080_usage",
     "m0090_agent_permits",
 ];

@@ -104,6 +104,7 @@ impl UseCases {
 fn refusal(error: Error) -> Result<Problem> {
     match error {
         Error::NotFound { .. } => Ok(Problem::new("not_found", "", error.to_string())),
+        Error::NotRunning { .. } => Ok(Problem::new("not_running", "", error.to_string())),
         Error::NotActive { .. } => Ok(Problem::new("not_active", "", error.to_string())),
         error => Err(error),
     }

@@ -38,6 +38,14 @@ pub enum Error {
         /// Its status.
         status: &'static str,
     },
+    /// The deployment is there, but does not answer.
+    #[error("the deployment `{name}` is {status}, only a running one can do this")]
+    NotRunning {
+        /// The deployment.
+        name: String,
+        /// Its status.
+        status: &'static str,
+    },
     /// Who asks is not known: there is no credential, or it does not stand.
     #[error("who asks is not known")]
     Unauthenticated,

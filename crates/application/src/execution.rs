@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use turbocat_domain::{
+    deployment::Deployment,
     document::Document,
     execution::{Execution, TriggerType},
     execution_log::ExecutionLog,
-    id::{ExecutionId, WorkflowId},
+    id::{DeploymentId, ExecutionId, UserId, WorkflowId},
     limits,
     permission::Permission,
     plan::{Plan, StepBinding},
@@ -21,7 +22,7 @@ use turbocat_domain::{
     workflow::{Workflow, WorkflowStatus},
 };
 
-use crate::{Actor, Error, Idempotency, InvalidInput, Result, UseCases};
+use crate::{Actor, Error, Idempotency, InvalidInput, Result, UseCases, deployment};
 
 /// Which workflow is meant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,8 @@ pub enum Selector {
     Name(String),
     /// This version.
     Id(WorkflowId),
+    /// What this deployment runs, in its way.
+    Deployment(DeploymentId),
 }
 
 /// An execution that is wanted.
@@ -64,6 +67,16 @@ pub(crate) struct Runnable {
     document: Document,
     steps_total: u32,
     timeout_ms: u64,
+    /// By which it is started.
+    deployment: Option<Box<Deployment>>,
+}
+
+impl Runnable {
+    /// The same, as a deployment runs it.
+    pub(crate) fn by(self, deployment: Deployment) -> Self {
+        let timeout_ms = deployment::timeout_ms(&deployment, self.timeout_ms);
+        Self { timeout_ms, deployment: Some(Box::new(deployment)), ..self }
+    }
 }
 
 /// The document of a stored workflow.
@@ -158,6 +171,9 @@ impl UseCases {
 
     /// Finds what is to be run, and compiles it.
     pub(crate) async fn runnable(&self, actor: Actor, selector: &Selector) -> Result<Runnable> {
+        if let Selector::Deployment(id) = selector {
+            return self.deployed(actor, *id).await;
+        }
         let workflow = self.workflow(actor, selector).await?;
         if workflow.status != WorkflowStatus::Active {
             let name = workflow.name.to_string();
@@ -170,7 +186,8 @@ impl UseCases {
     /// Compiles what was found.
     pub(crate) async fn compiled(&self, workflow: Workflow, document: Document) -> Result<Runnable> {
         let plan = self.plan(&workflow, &document).await?;
-        Ok(Runnable { steps_total: plan.steps_total(), timeout_ms: plan.settings().timeout_ms, workflow, document })
+        let (steps_total, timeout_ms) = (plan.steps_total(), plan.settings().timeout_ms);
+        Ok(Runnable { steps_total, timeout_ms, workflow, document, deployment: None })
     }
 
     /// Checks the input, and makes of a request what is accepted.
@@ -180,6 +197,10 @@ impl UseCases {
         runnable: &Runnable,
         request: StartExecution,
     ) -> Result<NewExecution> {
+        let request = match &runnable.deployment {
+            Some(deployment) => deployment::applied(deployment, request),
+            None => request,
+        };
         self.check_input(&runnable.workflow, &runnable.document, &request.input)?;
         Ok(NewExecution {
             id: request.id,
@@ -301,16 +322,23 @@ impl UseCases {
     ///
     /// [`Error::NotFound`] if there is none.
     pub async fn workflow(&self, actor: Actor, selector: &Selector) -> Result<Workflow> {
+        self.workflow_of(actor.id, selector).await
+    }
+
+    /// Finds a workflow that a user may use.
+    pub(crate) async fn workflow_of(&self, user: UserId, selector: &Selector) -> Result<Workflow> {
         let workflows = self.ports.queries.workflows();
         let (found, name) = match selector {
-            Selector::Name(name) => (workflows.find_active(actor.id, name).await?, name.clone()),
+            // What a deployment runs is found by it alone.
+            Selector::Deployment(id) => (None, id.to_string()),
+            Selector::Name(name) => (workflows.find_active(user, name).await?, name.clone()),
             Selector::Id(id) => match workflows.get(*id).await {
                 Ok(workflow) => (Some(workflow), id.to_string()),
                 Err(RepositoryError::NotFound { .. }) => (None, id.to_string()),
                 Err(error) => return Err(error.into()),
             },
         };
-        found.filter(|workflow| workflow.is_usable_by(actor.id)).ok_or(Error::NotFound { entity: "workflow", name })
+        found.filter(|workflow| workflow.is_usable_by(user)).ok_or(Error::NotFound { entity: "workflow", name })
     }
 
     /// Compiles the workflow as the engine will: what it cannot run is not accepted.

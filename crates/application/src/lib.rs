@@ -18,6 +18,7 @@ mod agent_types;
 mod audit;
 mod budget;
 mod bulk;
+mod deployment;
 mod error;
 mod execution;
 mod idempotency;
@@ -42,6 +43,9 @@ pub use access::{
 pub use actor::Actor;
 pub use agent_types::{AgentTypeInfo, agent_types};
 pub use budget::{NewBudget, UsageRequest};
+pub use deployment::{
+    DeploymentChange, DeploymentContent, DeploymentSettings, DeploymentSource, EndpointCall, Health, Standing,
+};
 pub use error::{Error, InvalidInput, Result};
 pub use execution::{Selector, StartExecution, Started};
 pub use idempotency::Idempotency;

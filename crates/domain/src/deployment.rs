@@ -2,7 +2,8 @@
 //!
 //! # Invariants
 //!
-//! 1. A deployment has one target: a workflow or an agent.
+//! 1. A deployment has one target: a workflow or an agent, in one version that no publication changes.
+//! 2. What it ran at any time is a revision, which is never changed; it can be gone back to.
 
 use std::fmt;
 
@@ -10,9 +11,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use crate::{
-    id::{AgentId, DeploymentId, UserId, WorkflowId},
+    id::{AgentId, DeploymentId, DeploymentRevisionId, UserId, WorkflowId},
     limits,
-    value::{Name, SecretHash, soft_delete, text_enum},
+    value::{Name, SecretHash, average_ms, soft_delete, text_enum},
 };
 
 text_enum! {
@@ -58,7 +59,7 @@ impl DeploymentStatus {
             Self::Starting => matches!(next, Self::Running | Self::Stopping | Self::Failed),
             Self::Running => matches!(next, Self::Stopping | Self::Maintenance | Self::Failed),
             Self::Maintenance => matches!(next, Self::Starting | Self::Running | Self::Stopping | Self::Failed),
-            Self::Stopping => matches!(next, Self::Stopped | Self::Failed),
+            Self::Stopping => matches!(next, Self::Stopped | Self::Starting | Self::Failed),
         }
     }
 }
@@ -131,6 +132,10 @@ pub struct Deployment {
     pub total_errors: u32,
     /// The average time of an answer, in milliseconds.
     pub avg_response_time_ms: u32,
+    /// The sum of all times, in milliseconds: what the average is made of.
+    pub total_response_time_ms: u64,
+    /// The number of the revision that holds, which is the latest.
+    pub revision: u32,
     /// When it was made.
     pub created_at: DateTime<Utc>,
     /// When it was last changed.
@@ -181,6 +186,8 @@ impl Deployment {
             total_requests: 0,
             total_errors: 0,
             avg_response_time_ms: 0,
+            total_response_time_ms: 0,
+            revision: DeploymentRevision::FIRST,
             created_at: now,
             updated_at: now,
             deleted_at: None,
@@ -195,6 +202,71 @@ impl Deployment {
             (None, Some(id)) => Some(DeploymentTarget::Agent(id)),
             _ => None,
         }
+    }
+
+    /// Points it at another target.
+    pub const fn retarget(&mut self, target: DeploymentTarget) {
+        (self.workflow_id, self.agent_id) = match target {
+            DeploymentTarget::Workflow(id) => (Some(id), None),
+            DeploymentTarget::Agent(id) => (None, Some(id)),
+        };
+    }
+
+    /// Takes in executions that ended: each was a request.
+    pub fn count(&mut self, (successful, failed): (u32, u32), time_ms: u64) {
+        self.total_requests = self.total_requests.saturating_add(successful).saturating_add(failed);
+        self.total_errors = self.total_errors.saturating_add(failed);
+        self.total_response_time_ms = self.total_response_time_ms.saturating_add(time_ms);
+        self.avg_response_time_ms = average_ms(self.total_response_time_ms, self.total_requests);
+    }
+}
+
+/// What a deployment runs from some moment on. It is never changed.
+#[derive(Clone, PartialEq)]
+pub struct DeploymentRevision {
+    /// Its id.
+    pub id: DeploymentRevisionId,
+    /// The deployment.
+    pub deployment_id: DeploymentId,
+    /// Its number, counted from 1.
+    pub number: u32,
+    /// The version of a workflow that is run. For an agent it is one that runs the agent and nothing else.
+    pub workflow_id: WorkflowId,
+    /// The agent, if that is what is deployed.
+    pub agent_id: Option<AgentId>,
+    /// How it runs.
+    pub config: Value,
+    /// What expressions see as `env`.
+    pub environment_vars: Value,
+    /// Who made it.
+    pub user_id: UserId,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+}
+
+impl DeploymentRevision {
+    /// The number of the first revision.
+    pub const FIRST: u32 = 1;
+
+    /// What it says is to be run.
+    #[must_use]
+    pub const fn target(&self) -> DeploymentTarget {
+        match self.agent_id {
+            Some(id) => DeploymentTarget::Agent(id),
+            None => DeploymentTarget::Workflow(self.workflow_id),
+        }
+    }
+}
+
+impl fmt::Debug for DeploymentRevision {
+    /// Shows what tells revisions apart, and no variables.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeploymentRevision")
+            .field("deployment_id", &self.deployment_id)
+            .field("number", &self.number)
+            .field("workflow_id", &self.workflow_id)
+            .field("agent_id", &self.agent_id)
+            .finish_non_exhaustive()
     }
 }
 

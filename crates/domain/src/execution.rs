@@ -6,10 +6,10 @@
 //! 2. It points at the version that it was accepted with, for ever.
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
-    id::{ExecutionId, UserId, WorkflowId},
+    id::{DeploymentId, ExecutionId, UserId, WorkflowId},
     port::{FinishedExecution, NewExecution},
     value::{duration_ms, text_enum},
 };
@@ -67,6 +67,49 @@ text_enum! {
         /// An event.
         Event = "event",
     }
+}
+
+/// What expressions see as `env`, as the data of what started an execution hold it. It was written down when the
+/// execution was accepted: a later change of the deployment is none of it.
+#[must_use]
+pub fn env_of(trigger_data: &Value) -> Option<&Value> {
+    trigger_data.get("env")
+}
+
+/// What started an execution, without what was written down with it: the variables and the share of its deployment.
+#[must_use]
+pub fn cause_of(trigger_data: &Value) -> Value {
+    let mut cause = trigger_data.clone();
+    if let Some(members) = cause.as_object_mut() {
+        members.retain(|key, _| !WRITTEN_DOWN.contains(&key.as_str()));
+    }
+    cause
+}
+
+/// What the executions that an execution starts take over from the data of what started it: the variables of its
+/// deployment, and what that may use. They are none of the deployment's own requests.
+#[must_use]
+pub fn inherited_of(trigger_data: &Value) -> Map<String, Value> {
+    let found = WRITTEN_DOWN.into_iter().filter_map(|key| trigger_data.get(key).map(|value| (key, value)));
+    found.map(|(key, value)| (key.to_owned(), value.clone())).collect()
+}
+
+/// The memory that a program of an execution may use, in MiB, if its deployment says so.
+#[must_use]
+pub fn allocated_memory_mb(trigger_data: &Value) -> Option<u32> {
+    trigger_data.get(ALLOCATED)?.get("memory_mb")?.as_u64()?.try_into().ok()
+}
+
+/// Where the data of what started an execution say what it may use.
+pub const ALLOCATED: &str = "allocated";
+
+/// What of a deployment is written down when an execution is accepted, and goes on to all that it starts.
+const WRITTEN_DOWN: [&str; 2] = ["env", ALLOCATED];
+
+/// The deployment by which an execution was started, as the data of what started it hold it.
+#[must_use]
+pub fn deployment_of(trigger_data: &Value) -> Option<DeploymentId> {
+    trigger_data.get("deployment")?.get("id")?.as_str()?.parse().ok()
 }
 
 /// One execution of a workflow.
@@ -246,6 +289,23 @@ mod tests {
 
         assert!(!execution.finish(&end(ExecutionStatus::Running)));
         assert_eq!(execution, pending());
+    }
+
+    #[test]
+    fn what_was_written_down_of_a_deployment_is_found_and_goes_on_and_is_no_cause() {
+        let id = Uuid::from_u128(9);
+        let by = json!({ "id": id });
+        let data = json!({ "source": "http", "deployment": by, "env": { "A": 1 }, "allocated": { "memory_mb": 64 } });
+
+        assert_eq!(deployment_of(&data), Some(DeploymentId::from_uuid(id)));
+        assert_eq!((env_of(&data), allocated_memory_mb(&data)), (Some(&json!({ "A": 1 })), Some(64)));
+        let expected = json!({ "env": { "A": 1 }, "allocated": { "memory_mb": 64 } });
+        assert_eq!(Value::Object(inherited_of(&data)), expected);
+        assert_eq!(cause_of(&data), json!({ "source": "http", "deployment": by }));
+        for other in [json!(null), json!({}), json!({ "deployment": { "id": 1 } })] {
+            assert_eq!((deployment_of(&other), allocated_memory_mb(&other)), (None, None));
+            assert_eq!((env_of(&other), cause_of(&other)), (None, other.clone()));
+        }
     }
 
     #[test]

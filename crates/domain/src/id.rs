@@ -99,6 +99,10 @@ typed_id!(
     DeploymentId, "dpl"
 );
 typed_id!(
+    /// Identifies a revision of a deployment.
+    DeploymentRevisionId, "rev"
+);
+typed_id!(
     /// Identifies an API key (not the key itself).
     ApiKeyId, "key"
 );

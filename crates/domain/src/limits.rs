@@ -183,6 +183,10 @@ pub const LOG_BYTES_MAX: usize = 5 * MIB;
 pub const DEPLOYMENT_MEMORY_MB_DEFAULT: u32 = 512;
 /// The CPU shares of a deployment that names none.
 pub const DEPLOYMENT_CPU_SHARES_DEFAULT: u32 = 1_024;
+/// The least and the most memory of a deployment, in MiB.
+pub const DEPLOYMENT_MEMORY_MB: (u32, u32) = (16, 1 << 20);
+/// The least and the most CPU shares of a deployment.
+pub const DEPLOYMENT_CPU_SHARES: (u32, u32) = (2, 262_144);
 /// The requests a minute of an API key that names none.
 pub const RATE_PER_MINUTE_DEFAULT: u32 = 60;
 /// The requests a minute of an API key, whatever is configured.
@@ -236,6 +240,8 @@ pub const EXECUTION_LOG_RETENTION_DEFAULT: TimeDelta = TimeDelta::days(30);
 
 /// What an execution's input may be.
 pub const EXECUTION_INPUT: JsonLimits = json(EXECUTION_INPUT_BYTES_MAX);
+/// What the variables of a deployment may be, and its settings.
+pub const DEPLOYMENT_JSON: JsonLimits = json(64 * KIB);
 /// What the output of a step may be.
 pub const STEP_OUTPUT: JsonLimits = json(STEP_OUTPUT_BYTES_MAX);
 /// What the document of a workflow may be.

@@ -7,6 +7,7 @@ use serde_json::Value;
 use turbocat_domain::{
     agent::Agent,
     id::AgentId,
+    limits::AGENT_MEMORY_MB_DEFAULT,
     port::{AgentCall, AgentRunner, LogSink, RepositoryError},
     step_run::StepError,
 };
@@ -41,6 +42,15 @@ pub(crate) fn inputs_over_parameters(agent: &Agent, inputs: Value) -> Value {
             Value::Object(merged)
         }
         (_, inputs) => inputs,
+    }
+}
+
+/// The agent, with no more memory than the deployment has that its execution belongs to.
+pub(crate) fn within_memory(agent: Arc<Agent>, memory_mb: Option<u32>) -> Arc<Agent> {
+    let own = agent.max_memory_mb.unwrap_or(AGENT_MEMORY_MB_DEFAULT);
+    match memory_mb.filter(|most| *most < own) {
+        Some(most) => Arc::new(Agent { max_memory_mb: Some(most), ..Agent::clone(&agent) }),
+        None => agent,
     }
 }
 
@@ -89,6 +99,18 @@ mod tests {
         assert_eq!(effective_timeout_ms(&agent, 500), 500);
         assert_eq!(effective_timeout_ms(&agent, 5_000), 2_000);
         assert_eq!(effective_timeout_ms(&Agent { max_execution_time: None, ..agent }, 5_000), 5_000);
+    }
+
+    #[test]
+    fn an_agent_has_no_more_memory_than_its_deployment() {
+        let own = |memory_mb, max_memory_mb| {
+            within_memory(Arc::new(Agent { max_memory_mb, ..agent() }), memory_mb).max_memory_mb
+        };
+
+        assert_eq!(own(Some(64), Some(512)), Some(64));
+        assert_eq!(own(Some(512), Some(64)), Some(64));
+        assert_eq!(own(None, Some(64)), Some(64));
+        assert_eq!((own(Some(64), None), own(None, None)), (Some(64), None));
     }
 
     #[test]

@@ -14,7 +14,7 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use turbocat_domain::{
     agent::Agent,
@@ -49,6 +49,8 @@ pub(crate) struct ChildCall {
     pub(crate) inputs: Value,
     /// The trace that it goes on with.
     pub(crate) trace: Option<Traceparent>,
+    /// What the child takes over from the data of what started its parent.
+    pub(crate) inherited: Map<String, Value>,
 }
 
 /// The path under which an attempt's child is stored: each attempt has a child of its own.
@@ -100,7 +102,7 @@ pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<(), StepE
         user_id: call.user_id,
         trigger_type: TriggerType::Event,
         trigger_data: trace::with(
-            json!({ "parent_execution_id": call.parent.as_uuid(), "path": call.path }),
+            joined(json!({ "parent_execution_id": call.parent.as_uuid(), "path": call.path }), call.inherited),
             call.trace,
         ),
         input: call.inputs,
@@ -110,6 +112,14 @@ pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<(), StepE
         depth: call.depth + 1,
     };
     insert(core, child).await
+}
+
+/// What started an execution, with what it takes over from the one that did.
+pub(crate) fn joined(mut trigger_data: Value, inherited: Map<String, Value>) -> Value {
+    if let Some(members) = trigger_data.as_object_mut() {
+        members.extend(inherited);
+    }
+    trigger_data
 }
 
 /// Accepts an execution; one that stands already is as good.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use turbocat_domain::{
     document::Settings,
-    execution::{ExecutionStatus, TriggerType},
+    execution::{ExecutionStatus, TriggerType, inherited_of},
     id::UserId,
     limits,
     port::{FinishedExecution, NewExecution},
@@ -20,7 +20,7 @@ use turbocat_domain::{
 };
 
 use crate::{
-    children::{child_id, find_workflow, insert},
+    children::{child_id, find_workflow, insert, joined},
     core::Core,
     plans::{self, LoadedWorkflow},
     trace,
@@ -75,7 +75,10 @@ async fn start_of(core: &Arc<Core>, failure: Failure, failed: &LoadedWorkflow) -
         workflow_id,
         user_id: failure.user_id,
         trigger_type: TriggerType::Event,
-        trigger_data: trace::with(json!({ "on_failure": failed.as_uuid() }), trace::of(&failure.trigger.1)),
+        trigger_data: trace::with(
+            joined(json!({ "on_failure": failed.as_uuid() }), inherited_of(&failure.trigger.1)),
+            trace::of(&failure.trigger.1),
+        ),
         input,
         steps_total: follower.plan.steps_total(),
         timeout_ms: follower.plan.settings().timeout_ms,

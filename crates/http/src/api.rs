@@ -3,7 +3,8 @@
 //! # Invariants
 //!
 //! 1. A request reaches its handler only when it has what the route needs; the handler finds there who asks.
-//! 2. What a route needs is in the document too, and in the list that the authorisation tests walk over.
+//! 2. What a route shows can be cut to some of its fields.
+//! 3. What a route needs is in the document too, and in the list that the authorisation tests walk over.
 
 use axum::{Router, extract::DefaultBodyLimit, middleware};
 use serde_json::json;
@@ -16,7 +17,10 @@ use utoipa::openapi::{
 };
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
-use crate::{State, auth};
+use crate::{
+    State, auth,
+    sparse::{Fields, sparse},
+};
 
 /// The bytes of a body, unless its route takes more.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -66,11 +70,15 @@ impl Api {
         mut self,
         needs: Needs,
         body_bytes_max: usize,
-        (schemas, mut paths, handlers): UtoipaMethodRouter<State>,
+        (schemas, mut paths, mut handlers): UtoipaMethodRouter<State>,
     ) -> Self {
         for (path, item) in &mut paths.paths {
             for (method, operation) in operations(item) {
                 describe(operation, needs);
+                if let Some(fields) = Fields::of(operation, &schemas).filter(|_| method == "GET") {
+                    operation.parameters.get_or_insert_default().push(RefOr::T(fields.parameter()));
+                    handlers = handlers.route_layer(middleware::from_fn_with_state(fields, sparse));
+                }
                 self.routes.push(Route { method, path: path.clone(), needs });
             }
         }

@@ -25,6 +25,7 @@ mod refusal;
 mod route;
 mod router;
 mod serve;
+mod sparse;
 mod streams;
 mod view;
 mod words;

@@ -43,6 +43,7 @@ struct ProblemView {
     tags(
         (name = "workflows", description = "What executions run"),
         (name = "agents", description = "What steps run"),
+        (name = "deployments", description = "Versions of workflows and agents under names in environments"),
         (name = "executions", description = "Starting, following and cancelling"),
         (name = "sessions", description = "Logging in with a password, and who one is"),
         (name = "api-keys", description = "What programs call with"),

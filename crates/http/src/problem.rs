@@ -77,6 +77,8 @@ codes! {
     AlreadyExists = "already_exists", CONFLICT, "It exists already";
     /// The workflow is not active.
     NotActive = "not_active", CONFLICT, "The workflow is not active";
+    /// The deployment does not answer.
+    NotRunning = "not_running", CONFLICT, "The deployment does not run";
     /// The key of idempotency was used for another request.
     IdempotencyConflict = "idempotency_conflict", CONFLICT, "The Idempotency-Key was used for another request";
     /// The body is too long.

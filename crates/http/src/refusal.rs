@@ -20,6 +20,7 @@ impl From<Error> for Problem {
             Error::NotFound { entity, name } => {
                 Self::new(ProblemCode::NotFound).with_detail(format!("there is no {entity} `{name}`"))
             }
+            Error::NotRunning { .. } => Self::new(ProblemCode::NotRunning).with_detail(error.to_string()),
             Error::NotActive { .. } => Self::new(ProblemCode::NotActive).with_detail(error.to_string()),
             Error::Unauthenticated => unauthenticated(),
             Error::Unsigned { reason } => Self::new(ProblemCode::Unauthenticated).with_detail(reason).with_header(
@@ -122,7 +123,8 @@ fn input_problem(input: &InvalidInput) -> Problem {
     Problem::new(ProblemCode::InvalidInput).with_detail(detail).with_errors(&errors.collect::<Vec<_>>())
 }
 
-fn field_errors(problems: &Problems) -> Vec<FieldError> {
+/// All problems, each with its place as a pointer.
+pub(crate) fn field_errors(problems: &Problems) -> Vec<FieldError> {
     let error = problems.iter().map(|problem| FieldError {
         pointer: pointer_of(&problem.path),
         code: problem.code.to_owned(),

@@ -127,6 +127,9 @@ fn api(state: State) -> Api {
     let api = route::user::routes(api);
     let api = route::audit_log::routes(api);
     let api = route::template::routes(api);
+    let api = route::deployment::routes(api);
+    let api = route::deployment_life::routes(api);
+    let api = route::endpoint::routes(api);
     let api = route::waiting::routes(api);
     route::webhook::routes(api)
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use turbocat_domain::{
     agent::{AgentStatus, AgentType},
     budget::{BudgetPeriod, BudgetUnit},
+    deployment::{DeploymentStatus, Environment, HealthStatus},
     document::Overlap,
     execution::{ExecutionStatus, TriggerType},
     execution_log::{LogLevel, StepStatus},
@@ -57,7 +58,10 @@ words! {
     AgentTypeWord: AgentType,
     BudgetPeriodWord: BudgetPeriod,
     BudgetUnitWord: BudgetUnit,
+    DeploymentStatusWord: DeploymentStatus,
+    EnvironmentWord: Environment,
     ExecutionStatusWord: ExecutionStatus,
+    HealthStatusWord: HealthStatus,
     LogLevelWord: LogLevel,
     OverlapWord: Overlap,
     StepStatusWord: StepStatus,

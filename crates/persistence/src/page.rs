@@ -5,7 +5,7 @@ use sea_orm::{
     ConnectionTrait, EntityTrait, FromQueryResult, Order, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait},
 };
-use turbocat_domain::port::{Cursor, Page, PageRequest, RepositoryError, Result};
+use turbocat_domain::port::{Cursor, Page, PageRequest, RepositoryError, Result, Sort};
 use uuid::Uuid;
 
 use crate::error::ErrorContext;
@@ -53,11 +53,43 @@ where
             .about(self.entity)?;
         let has_more = rows.len() > usize::from(limit);
         rows.truncate(usize::from(limit));
-        let next = rows.last().filter(|_| has_more).map(self.key);
-        Ok(Page {
-            items: rows.into_iter().map(T::try_from).collect::<Result<_>>()?,
-            next: next.map(|(created_at, id)| Cursor { created_at: created_at.and_utc(), id }),
-        })
+        finished::<E, T>(self.key, rows, has_more)
+    }
+
+    /// Reads one page of a query in another order. Where it begins is read from the row that the page before ended with.
+    pub(crate) async fn sorted_page<T>(
+        self,
+        conn: &impl ConnectionTrait,
+        query: Select<E>,
+        (request, sort): (PageRequest, Sort),
+    ) -> Result<Page<T>>
+    where
+        T: TryFrom<E::Model, Error = RepositoryError>,
+    {
+        if sort == Sort::default() {
+            return self.page(conn, query, request).await;
+        }
+        let limit = request.limit.clamp(1, LIMIT_MAX);
+        let (order, beyond) = if sort.ascending { (Order::Asc, '>') } else { (Order::Desc, '<') };
+        let (field, entity) = (sort.by.as_str(), E::default());
+        let query = match request.after {
+            Some(Cursor { id, .. }) => {
+                let table = entity.table_name();
+                let end = format!("({field}, id) {beyond} (SELECT {field}, id FROM {table} WHERE id = $1)");
+                query.filter(Expr::cust_with_values(end, [id]))
+            }
+            None => query,
+        };
+        let mut rows = query
+            .order_by(Expr::cust(field), order.clone())
+            .order_by(self.columns.1, order)
+            .limit(u64::from(limit) + 1)
+            .all(conn)
+            .await
+            .about(self.entity)?;
+        let has_more = rows.len() > usize::from(limit);
+        rows.truncate(usize::from(limit));
+        finished::<E, T>(self.key, rows, has_more)
     }
 
     fn beyond(&self, cursor: Cursor) -> Expr {
@@ -68,4 +100,17 @@ where
             _ => columns.lt(end),
         }
     }
+}
+
+/// What was read, with where it ended if there is more.
+fn finished<E, T>(key: fn(&E::Model) -> (NaiveDateTime, Uuid), rows: Vec<E::Model>, has_more: bool) -> Result<Page<T>>
+where
+    E: EntityTrait,
+    T: TryFrom<E::Model, Error = RepositoryError>,
+{
+    let next = rows.last().filter(|_| has_more).map(key);
+    Ok(Page {
+        items: rows.into_iter().map(T::try_from).collect::<Result<_>>()?,
+        next: next.map(|(created_at, id)| Cursor { created_at: created_at.and_utc(), id }),
+    })
 }

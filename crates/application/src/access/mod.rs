@@ -28,7 +28,7 @@ use turbocat_domain::{
     value::SecretHash,
 };
 
-pub(crate) use self::token::sha256_hex;
+pub(crate) use self::token::{deployment_hash, sha256_hex};
 pub use self::{
     caller::{Caller, Credential, Via},
     keys::{IssuedKey, NewKey},
@@ -80,6 +80,11 @@ impl Access {
     #[must_use]
     pub fn new(use_cases: UseCases, ports: AccessPorts) -> Self {
         Self { use_cases, ports, memory: Arc::default() }
+    }
+
+    /// A new key for a deployment.
+    pub(crate) fn new_deployment_token(&self) -> crate::Result<Token> {
+        Ok(Token::new_deployment(self.ports.secrets.as_ref())?)
     }
 
     /// The use cases that it stands on.

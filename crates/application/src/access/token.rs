@@ -29,6 +29,7 @@ const KEY_START: &str = "tc_live_";
 const SESSION_START: &str = "tc_session_";
 const RESET_START: &str = "tc_reset_";
 const VERIFICATION_START: &str = "tc_verify_";
+const DEPLOYMENT_START: &str = "tc_deploy_";
 const PREFIX_BYTES: usize = 5;
 const SECRET_BYTES: usize = 24;
 const CHECKSUM_CHARS: usize = 7;
@@ -38,6 +39,8 @@ const KEY_CHARS: usize = 63;
 const SESSION_CHARS: usize = 57;
 /// The 39 characters of a secret alone, and the checksum.
 const TAIL_CHARS: usize = 46;
+/// `tc_deploy_` and 39 characters and the checksum.
+const DEPLOYMENT_CHARS: usize = 56;
 
 /// A secret to be shown to its owner, once. It does not print itself.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,9 +65,22 @@ impl Token {
     ///
     /// [`NoRandomness`].
     pub(crate) fn new_session(source: &dyn SecretSource) -> Result<Self, NoRandomness> {
+        Self::without_prefix(SESSION_START, source)
+    }
+
+    /// A new key of a deployment.
+    ///
+    /// # Errors
+    ///
+    /// [`NoRandomness`].
+    pub(crate) fn new_deployment(source: &dyn SecretSource) -> Result<Self, NoRandomness> {
+        Self::without_prefix(DEPLOYMENT_START, source)
+    }
+
+    fn without_prefix(start: &str, source: &dyn SecretSource) -> Result<Self, NoRandomness> {
         let mut secret = [0; SECRET_BYTES];
         source.fill(&mut secret)?;
-        Ok(Self::checked(format!("{SESSION_START}{}", base32(&secret))))
+        Ok(Self::checked(format!("{start}{}", base32(&secret))))
     }
 
     /// A new token that is sent to a user.
@@ -129,6 +145,11 @@ const fn mailed_start(purpose: TokenPurpose) -> &'static str {
     }
 }
 
+/// The hash of what can be the key of a deployment; nothing for a text that is none.
+pub(crate) fn deployment_hash(text: &str) -> Option<SecretHash> {
+    is_whole(text, DEPLOYMENT_START, DEPLOYMENT_CHARS).then(|| hash(text))
+}
+
 /// The SHA-256 of a text in hexadecimal digits.
 pub(crate) fn sha256_hex(text: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(text))
@@ -175,6 +196,16 @@ mod tests {
     #[test]
     fn the_checksum_is_the_one_that_everybody_knows() {
         assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+    }
+
+    #[test]
+    fn a_key_of_a_deployment_has_a_form_of_its_own() {
+        let key = Token::new_deployment(&Sevens).unwrap();
+
+        assert_eq!(key.expose().len(), DEPLOYMENT_CHARS);
+        assert_eq!(deployment_hash(key.expose()), Some(key.hash()));
+        assert_eq!((key_hash(key.expose()), session_hash(key.expose())), (None, None));
+        assert_eq!(deployment_hash(Token::new_session(&Sevens).unwrap().expose()), None);
     }
 
     #[test]

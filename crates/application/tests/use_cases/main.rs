@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "these are tests, helpers included")]
 
 mod access;
+mod deployments;
 mod executions;
 mod once;
 mod publish;

@@ -120,8 +120,9 @@ impl AgentStep {
             inputs: reader.get("inputs").map_or_else(
                 || Value::Object(serde_json::Map::new()),
                 |inputs| {
-                    // A list or a text cannot be laid over an agent's parameters.
-                    if inputs.object().is_some() { inputs.value.clone() } else { Value::Null }
+                    // A list or a text cannot be laid over an agent's parameters; an expression may give an object.
+                    let is_expression = inputs.value.as_str().is_some_and(is_one_expression);
+                    if is_expression || inputs.object().is_some() { inputs.value.clone() } else { Value::Null }
                 },
             ),
             retry_count: reader.get("retry_count").and_then(|field| field.number(0..=RETRIES_MAX)).unwrap_or_default(),
@@ -160,6 +161,12 @@ impl AgentStep {
 const AGENT_KEYS: [&str; 5] = ["agent", "inputs", "retry_count", "retry_delay_ms", "timeout_ms"];
 
 /// Says what to use instead of an agent's keys.
+/// Whether a text is one expression and nothing else.
+fn is_one_expression(text: &str) -> bool {
+    let inner = text.strip_prefix("${{").and_then(|rest| rest.strip_suffix("}}"));
+    inner.is_some_and(|inner| !inner.contains("}}"))
+}
+
 fn refuse_agent_keys(reader: &Reader<'_>, step_type: StepType, on_error: OnError) {
     for key in AGENT_KEYS {
         let instead = match (key, step_type) {

@@ -31,6 +31,7 @@ impl Writer {
         let is_empty = match self.0.get(key) {
             Some(Value::Array(items)) => items.is_empty(),
             Some(Value::Object(entries)) => entries.is_empty(),
+            Some(Value::String(text)) => text.is_empty(),
             _ => true,
         };
         if is_empty {

@@ -11,7 +11,8 @@
 //!
 //! 1. A marker in the value of a mapping was written by the author of the mapping: data that looks like one
 //!    is refused. Who resolves markers may let through those that an author before it wrote
-//!    ([`Mapping::evaluate_with_secrets`]).
+//!    ([`Mapping::evaluate_with_secrets`]). One that is a whole variable of the deployment (`${{ env.NAME }}`) was
+//!    written by the author of that.
 //! 2. The values that a mapping computes are bounded together, in cost and in size.
 
 mod scanner;
@@ -152,7 +153,7 @@ impl Parser {
         let place = pointer.strip_prefix('.').unwrap_or(pointer).to_owned();
         match parts.as_slice() {
             [] | [Part::Text(_)] => Node::Constant(Value::String(text.to_owned())),
-            [Part::Cel(source)] => match secret_name(source) {
+            [Part::Cel(source)] => match name_behind("secrets.", source) {
                 Some(name) => {
                     self.references.secrets.insert(name.to_owned());
                     Node::Secret(name.to_owned())
@@ -198,9 +199,9 @@ impl Node {
     }
 }
 
-/// The name in `secrets.NAME`, if a source is nothing but that.
-fn secret_name(source: &str) -> Option<&str> {
-    let name = source.trim().strip_prefix("secrets.")?;
+/// The name in `secrets.NAME` or `env.NAME`, if a source is nothing but that.
+fn name_behind<'a>(root: &str, source: &'a str) -> Option<&'a str> {
+    let name = source.trim().strip_prefix(root)?;
     let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     is_name.then_some(name)
@@ -239,7 +240,8 @@ impl Evaluation<'_> {
     /// The value of an expression that is all there is in its string.
     fn whole(&mut self, expression: &Expression) -> Result<Value, ExpressionError> {
         let value = expression.evaluate_within(self.scope, &self.meter)?;
-        if !(self.lets_markers_in && secret_reference(&value).is_some()) {
+        let lets_marker_in = self.lets_markers_in || name_behind("env.", expression.source()).is_some();
+        if !(lets_marker_in && secret_reference(&value).is_some()) {
             self.admit(&value)?;
         }
         Ok(value)

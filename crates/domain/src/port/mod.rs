@@ -34,7 +34,7 @@ pub use journal::{
     CommitOutcome, CounterRepository, FinishedExecution, Journal, JournalBatch, LogWriter, ParkedExecution, WaitRecord,
 };
 pub use mail::{Mail, MailError, Mailer};
-pub use page::{Cursor, Page, PageRequest};
+pub use page::{Cursor, Page, PageRequest, ParseSortError, Sort, SortField};
 pub use part::{PartJournal, PartKind, PartOutcome, PartRecord, StepPart, StepPlace};
 pub use permit::PermitLedger;
 pub use queries::{

@@ -1,17 +1,18 @@
 //! The read side: one set of queries an aggregate. Deleted rows are hidden unless a filter asks for them.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use super::{
     ApprovalQueries, BudgetQueries, Page, PageRequest, PartRecord, Result, ScheduleQueries, SecretQueries,
-    SessionQueries, UsageQueries, UserTokenQueries,
+    SessionQueries, Sort, UsageQueries, UserTokenQueries,
 };
 use crate::{
     agent::{Agent, AgentStatus, AgentType},
     api_key::ApiKey,
     audit_log::AuditLog,
-    deployment::{Deployment, DeploymentStatus, Environment},
-    execution::{Execution, ExecutionStatus},
+    deployment::{Deployment, DeploymentRevision, DeploymentStatus, Environment, HealthStatus},
+    execution::{Execution, ExecutionStatus, TriggerType},
     execution_log::{ExecutionLog, LogLevel},
     id::{AgentId, ApiKeyId, DeploymentId, ExecutionId, TemplateId, UserId, WorkflowId},
     step_run::StepRecord,
@@ -27,6 +28,10 @@ use crate::{
 pub struct UserFilter {
     /// Only this role.
     pub role: Option<UserRole>,
+    /// Only those that can be used, or that cannot.
+    pub active: Option<bool>,
+    /// Only those in whose address or name this is found.
+    pub search: Option<Search>,
     /// Deleted ones too.
     pub with_deleted: bool,
 }
@@ -62,6 +67,8 @@ pub struct AgentFilter {
     pub tag: Option<Tag>,
     /// Only those in whose name, description or tags this is found.
     pub search: Option<Search>,
+    /// In which order.
+    pub sort: Sort,
     /// Deleted ones too.
     pub with_deleted: bool,
 }
@@ -97,6 +104,8 @@ pub struct WorkflowFilter {
     pub search: Option<Search>,
     /// Only those with a trigger for events of this name.
     pub event: Option<String>,
+    /// In which order.
+    pub sort: Sort,
     /// Deleted ones too.
     pub with_deleted: bool,
 }
@@ -126,6 +135,14 @@ pub struct ExecutionFilter {
     pub status: Option<ExecutionStatus>,
     /// Only the children of this execution.
     pub parent: Option<ExecutionId>,
+    /// Only those that were started by this deployment.
+    pub deployment: Option<DeploymentId>,
+    /// Only those that were started so.
+    pub trigger: Option<TriggerType>,
+    /// Only those that were accepted at this time or later.
+    pub created_from: Option<DateTime<Utc>>,
+    /// Only those that were accepted before this time.
+    pub created_before: Option<DateTime<Utc>>,
 }
 
 /// Which lines of an execution's log are read.
@@ -172,6 +189,8 @@ pub struct TemplateFilter {
     pub tag: Option<Tag>,
     /// Only those in whose name, description or tags this is found.
     pub search: Option<Search>,
+    /// In which order.
+    pub sort: Sort,
     /// Deleted ones too.
     pub with_deleted: bool,
 }
@@ -199,6 +218,18 @@ pub struct DeploymentFilter {
     pub environment: Option<Environment>,
     /// Only in this status.
     pub status: Option<DeploymentStatus>,
+    /// Only those of which the last check found this.
+    pub health: Option<HealthStatus>,
+    /// Only this name.
+    pub name: Option<String>,
+    /// Only of this version of a workflow.
+    pub workflow: Option<WorkflowId>,
+    /// Only of this version of an agent.
+    pub agent: Option<AgentId>,
+    /// Only those in whose name or description this is found.
+    pub search: Option<Search>,
+    /// In which order.
+    pub sort: Sort,
     /// Deleted ones too.
     pub with_deleted: bool,
 }
@@ -209,6 +240,12 @@ pub struct DeploymentFilter {
 pub trait DeploymentQueries: Send + Sync {
     /// The deployment; `NotFound` if there is none.
     async fn get(&self, id: DeploymentId) -> Result<Deployment>;
+    /// The deployment that was deleted; `NotFound` if there is none.
+    async fn get_deleted(&self, id: DeploymentId) -> Result<Deployment>;
+    /// A revision of a deployment; `NotFound` if there is none of this number.
+    async fn revision(&self, id: DeploymentId, number: u32) -> Result<DeploymentRevision>;
+    /// A page of the revisions of a deployment, newest first.
+    async fn revisions(&self, id: DeploymentId, page: PageRequest) -> Result<Page<DeploymentRevision>>;
     /// A page of deployments, newest first.
     async fn list(&self, filter: &DeploymentFilter, page: PageRequest) -> Result<Page<Deployment>>;
 }

@@ -12,7 +12,7 @@ use crate::{
     agent::Agent,
     api_key::ApiKey,
     audit_log::AuditLog,
-    deployment::Deployment,
+    deployment::{Deployment, DeploymentRevision, HealthStatus},
     id::{AgentId, ApiKeyId, DeploymentId, ExecutionId, TemplateId, UserId, WorkflowId},
     template::Template,
     user::User,
@@ -112,9 +112,13 @@ pub trait TemplateRepository: Send {
 #[cfg_attr(any(test, feature = "mocks"), mockall::automock)]
 #[async_trait]
 pub trait DeploymentRepository: Send {
-    /// Inserts a deployment.
+    /// Inserts a deployment; another one of the owner's with its name in its environment is `AlreadyExists`.
     async fn insert(&mut self, deployment: &Deployment) -> Result<()>;
-    /// Saves a changed deployment.
+    /// Notes what a deployment runs from now on; a number is taken once (`AlreadyExists`).
+    async fn insert_revision(&mut self, revision: &DeploymentRevision) -> Result<()>;
+    /// Notes what a check of its health found, and when. Leaves `updated_at`: it is no change by who owns it.
+    async fn record_health(&mut self, id: DeploymentId, found: (HealthStatus, DateTime<Utc>)) -> Result<()>;
+    /// Saves a changed deployment, but for its health.
     async fn save(&mut self, deployment: &Deployment, now: DateTime<Utc>) -> Result<()>;
     /// Deletes a deployment, softly.
     async fn delete(&mut self, id: DeploymentId, now: DateTime<Utc>) -> Result<()>;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Run, event::FrameId, frame::StepState};
 use crate::{
+    execution::{cause_of, env_of},
     expression::{Root, Scope, StepView},
     plan::Action,
 };
@@ -67,13 +68,18 @@ impl Scope for FrameScope<'_> {
             Root::Item => Cow::Borrowed(self.frames().find_map(|frame| frame.item.as_ref())?),
             Root::Index => Cow::Owned(json!(self.number(false)?)),
             Root::Iteration => Cow::Owned(json!(self.number(true)? + 1)),
-            Root::Trigger => Cow::Owned(json!({ "type": context.trigger_type.as_str(), "data": context.trigger_data })),
+            Root::Trigger => {
+                Cow::Owned(json!({ "type": context.trigger_type.as_str(), "data": cause_of(&context.trigger_data) }))
+            }
             Root::Execution => Cow::Owned(json!({
                 "id": context.execution_id.to_string(),
                 "started_at": context.started_at.to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
                 "attempt": 1,
             })),
-            Root::Env => Cow::Owned(json!({})),
+            Root::Env => match env_of(&context.trigger_data) {
+                Some(env) => Cow::Borrowed(env),
+                None => Cow::Owned(json!({})),
+            },
             Root::Output => Cow::Borrowed(self.answer?),
             Root::Event => Cow::Borrowed(self.event?),
         })

@@ -9,9 +9,30 @@ mod waits;
 
 use serde_json::json;
 
-use self::driver::{Driver, agent, permanent, transient};
+use self::driver::{Driver, agent, permanent, plan_of, transient};
 use super::*;
 use crate::{execution::ExecutionStatus, step_run::StepError};
+
+#[test]
+fn the_variables_of_a_deployment_are_env_and_no_part_of_what_started_it() {
+    let inputs = json!({ "region": "${{ env.REGION }}", "token": "${{ env.TOKEN }}", "by": "${{ trigger.data }}" });
+    let plan = plan_of(&json!({ "name": "w", "steps": [agent("a", &[], inputs)] }));
+    let token = json!({ "$secret": "API" });
+    let data = json!({ "source": "http", "env": { "REGION": "eu", "TOKEN": token }, "allocated": {} });
+
+    let run = Driver::started_by(plan, json!({}), data);
+
+    assert_eq!(run.inputs("a"), json!({ "region": "eu", "token": token, "by": { "source": "http" } }));
+}
+
+#[test]
+fn inputs_may_be_one_expression_that_gives_an_object() {
+    let run = Driver::start(json!([agent("a", &[], json!("${{ input }}"))]));
+    assert_eq!(run.inputs("a"), json!({ "n": 1, "list": [1, 2, 3] }));
+
+    let run = Driver::start(json!([agent("a", &[], json!("${{ input.list }}"))]));
+    assert_eq!(run.outcome().error.as_ref().unwrap().code, "input_invalid");
+}
 
 #[test]
 fn a_chain_runs_in_order_and_its_output_is_that_of_the_last_step() {

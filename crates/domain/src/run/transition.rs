@@ -327,6 +327,10 @@ impl Run {
         };
         let inputs =
             inputs.evaluate(&FrameScope::new(self, step.frame)).map_err(|error| expression_error("inputs", &error))?;
+        if !inputs.is_object() {
+            let message = "`inputs` is an expression that must give an object, and it gives something else";
+            return Err(StepError::permanent("input_invalid", message));
+        }
         let path = self.path(step);
         Ok(StartStep { step, path, attempt, agent_id: *agent_id, inputs, timeout_ms: *timeout_ms, due })
     }

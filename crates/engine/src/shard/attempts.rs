@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span, field::Empty};
 use turbocat_domain::{
     agent::{Agent, AgentType},
+    execution::{allocated_memory_mb, inherited_of},
     execution_log::LogLevel,
     port::{AgentCall, LogSink},
     run::{Report, StartStep, StepAddress},
@@ -47,6 +48,7 @@ impl Shard {
     pub(super) fn launch(&mut self, key: SlotKey, start: StartStep, agent: Arc<Agent>) {
         let Some(slot) = self.slots.get(key) else { return };
         let (step, attempt, agent_id) = (start.step, start.attempt, start.agent_id);
+        let agent = agents::within_memory(agent, allocated_memory_mb(&slot.run.context().trigger_data));
         let planned = slot.run.plan().step(step.step);
         let source = LogSource {
             execution_id: slot.id,
@@ -277,5 +279,6 @@ fn child_of(slot: &Slot, start: &StartStep, agent: &Arc<Agent>) -> ChildCall {
         agent: Arc::clone(agent),
         inputs: Value::Null,
         trace: trace::of(&slot.run.context().trigger_data),
+        inherited: inherited_of(&slot.run.context().trigger_data),
     }
 }

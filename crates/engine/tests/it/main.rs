@@ -10,6 +10,7 @@
 
 mod budgets;
 mod children;
+mod deployments;
 mod flows;
 mod follow_ups;
 mod life_cycle;

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::{
     publish::{PublishReportView, publish},
-    query::{search, tag},
+    query::{search, sort, tag},
 };
 use crate::{
     Needs, Problem, State,
@@ -74,6 +74,9 @@ struct AgentQuery {
     /// With what is deleted and one's own.
     #[serde(default)]
     deleted: bool,
+    /// In which order: `created_at`, `updated_at` or `name`, with a `-` before it the largest first; `-created_at`
+    /// without.
+    sort: Option<String>,
     /// The most items, 50 without.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
@@ -100,6 +103,7 @@ async fn list_agents(
         tag: query.tag.map(tag).transpose()?,
         search: query.search.as_deref().map(search).transpose()?,
         with_deleted: query.deleted,
+        sort: sort(query.sort.as_deref())?,
         ..AgentFilter::default()
     };
     let agents = state.use_cases.agents(who.actor(), filter, page).await?;

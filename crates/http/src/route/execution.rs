@@ -7,10 +7,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::Span;
-use turbocat_application::{Actor, Selector, StartExecution, Started, Via};
+use turbocat_application::{Actor, Idempotency, Selector, StartExecution, Started, Via};
 use turbocat_domain::{
     execution::{Execution, TriggerType},
     id::{ExecutionId, WorkflowId},
@@ -30,7 +31,7 @@ use crate::{
     extract::{Id, IdempotencyKey, Json, Params, replayed},
     page::{self, PageQuery, PageView, refused},
     view::{ExecutionView, LogView, PartView, StepView},
-    words::{ExecutionStatusWord, LogLevelWord},
+    words::{ExecutionStatusWord, LogLevelWord, TriggerTypeWord},
 };
 
 /// The longest that a start waits for the end, in seconds.
@@ -83,10 +84,20 @@ pub(super) struct StartedView {
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-struct StartQuery {
+pub(super) struct StartQuery {
     /// For how many seconds the answer may wait for the end.
     #[param(minimum = 0, maximum = 60)]
     wait: Option<u16>,
+}
+
+impl StartQuery {
+    /// How long the answer may wait.
+    pub(super) fn wait(&self) -> Result<Duration, Problem> {
+        match self.wait.unwrap_or_default() {
+            wait if wait > WAIT_S_MAX => Err(refused("wait", format!("it must be from 0 to {WAIT_S_MAX}"))),
+            wait => Ok(Duration::from_secs(wait.into())),
+        }
+    }
 }
 
 /// Starts an execution. It is durable before the answer is sent.
@@ -106,10 +117,7 @@ async fn start_execution(
     (who, key, Params(query)): (Who, IdempotencyKey, Params<StartQuery>),
     body: Json<StartBody>,
 ) -> Result<Response, Problem> {
-    let wait = Duration::from_secs(query.wait.unwrap_or_default().into());
-    if query.wait.is_some_and(|wait| wait > WAIT_S_MAX) {
-        return Err(refused("wait", format!("it must be from 0 to {WAIT_S_MAX}")));
-    }
+    let wait = query.wait()?;
     let once = key.of("executions.start", &body.bytes)?;
     let StartBody { workflow, workflow_id, input } = body.value;
     let request = StartExecution {
@@ -119,6 +127,15 @@ async fn start_execution(
         trigger_type: TriggerType::Api,
         trigger_data: trigger_data(&who),
     };
+    answered(&state, (who, once), (request, wait)).await
+}
+
+/// Starts an execution, and answers with it: with its end, if that comes while the answer may wait.
+pub(super) async fn answered(
+    state: &State,
+    (who, once): (Who, Option<Idempotency>),
+    (request, wait): (StartExecution, Duration),
+) -> Result<Response, Problem> {
     let actor = who.actor();
     let started = {
         let state = state.clone();
@@ -133,7 +150,7 @@ async fn start_execution(
     let started = started.await?;
     tracing::info!(execution.id = %started.id, "accepted");
     let is_repeated = started.is_repeated;
-    let mut response = match ended_within(&state, (actor, started.id), wait).await? {
+    let mut response = match ended_within(state, (actor, started.id), wait).await? {
         Some(execution) => Answer(ExecutionView::from(execution)).into_response(),
         None => (StatusCode::ACCEPTED, Answer(StartedView::from(started))).into_response(),
     };
@@ -215,6 +232,15 @@ struct ExecutionQuery {
     status: Option<ExecutionStatusWord>,
     /// Only the children of this execution.
     parent_id: Option<String>,
+    /// Only those that were started by this deployment.
+    deployment_id: Option<String>,
+    /// Only those that were started so.
+    #[param(inline)]
+    trigger: Option<TriggerTypeWord>,
+    /// Only those that were accepted at this time or later (RFC 3339).
+    created_from: Option<DateTime<Utc>>,
+    /// Only those that were accepted before this time (RFC 3339).
+    created_before: Option<DateTime<Utc>>,
     /// The most items, 50 without.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
@@ -236,7 +262,11 @@ async fn list_executions(
     let filter = ExecutionFilter {
         workflow: query.workflow_id.map(|text| id("workflow_id", &text)).transpose()?,
         parent: query.parent_id.map(|text| id("parent_id", &text)).transpose()?,
+        deployment: query.deployment_id.map(|text| id("deployment_id", &text)).transpose()?,
         status: query.status.map(|word| word.0),
+        trigger: query.trigger.map(|word| word.0),
+        created_from: query.created_from,
+        created_before: query.created_before,
         user: None,
     };
     Ok(Answer(PageView::of(state.use_cases.executions(who.actor(), filter, page).await?)))

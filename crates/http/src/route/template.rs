@@ -12,7 +12,7 @@ use turbocat_domain::{id::TemplateId, permission::Permission, port::TemplateFilt
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
-use super::query::{search, tag};
+use super::query::{search, sort, tag};
 use crate::{
     Needs, Problem, State,
     api::Api,
@@ -60,6 +60,9 @@ struct TemplateQuery {
     /// With what is deleted and one's own.
     #[serde(default)]
     deleted: bool,
+    /// In which order: `created_at`, `updated_at` or `name`, with a `-` before it the largest first; `-created_at`
+    /// without.
+    sort: Option<String>,
     /// The most items, 50 without.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
@@ -162,6 +165,7 @@ async fn list_templates(
         tag: query.tag.map(tag).transpose()?,
         search: query.search.as_deref().map(search).transpose()?,
         with_deleted: query.deleted,
+        sort: sort(query.sort.as_deref())?,
         ..TemplateFilter::default()
     };
     let templates = state.use_cases.templates(who.actor(), filter, page).await?;

@@ -16,6 +16,7 @@ use turbocat_domain::{
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
+use super::query::search;
 use crate::{
     Needs, Problem, State,
     api::Api,
@@ -79,6 +80,11 @@ struct UserQuery {
     /// Only this role.
     #[param(inline)]
     role: Option<UserRoleWord>,
+    /// Only those that can be used, or that cannot.
+    active: Option<bool>,
+    /// Only those in whose address or name all these words are found, whatever their case.
+    #[param(min_length = 1, max_length = 200)]
+    search: Option<String>,
     /// With those that are deleted.
     #[serde(default)]
     deleted: bool,
@@ -117,7 +123,12 @@ async fn list_users(
     Params(query): Params<UserQuery>,
 ) -> Result<Answer<PageView<UserView>>, Problem> {
     let page = page::request(query.limit, query.after.as_deref())?;
-    let filter = UserFilter { role: query.role.map(|word| word.0), with_deleted: query.deleted };
+    let filter = UserFilter {
+        role: query.role.map(|word| word.0),
+        active: query.active,
+        search: query.search.as_deref().map(search).transpose()?,
+        with_deleted: query.deleted,
+    };
     Ok(Answer(PageView::of(state.access.users(who.actor(), &filter, page).await?)))
 }
 

@@ -9,7 +9,7 @@ use utoipa_axum::routes;
 
 use super::{
     publish::{PublishReportView, publish},
-    query::{search, tag},
+    query::{search, sort, tag},
 };
 use crate::{
     Needs, Problem, State,
@@ -71,6 +71,9 @@ struct WorkflowQuery {
     /// With what is deleted and one's own.
     #[serde(default)]
     deleted: bool,
+    /// In which order: `created_at`, `updated_at` or `name`, with a `-` before it the largest first; `-created_at`
+    /// without.
+    sort: Option<String>,
     /// The most items, 50 without.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u16>,
@@ -96,6 +99,7 @@ async fn list_workflows(
         tag: query.tag.map(tag).transpose()?,
         search: query.search.as_deref().map(search).transpose()?,
         with_deleted: query.deleted,
+        sort: sort(query.sort.as_deref())?,
         ..WorkflowFilter::default()
     };
     let workflows = state.use_cases.workflows(who.actor(), filter, page).await?;

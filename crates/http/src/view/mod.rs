@@ -3,6 +3,7 @@
 mod agent;
 mod audit_log;
 mod budget;
+mod deployment;
 mod execution;
 mod key;
 mod secret;
@@ -30,6 +31,7 @@ pub(crate) use self::{
     agent::AgentView,
     audit_log::AuditLogView,
     budget::{BudgetView, UsageRowView, UsageView},
+    deployment::{DeploymentHealthView, DeploymentRevisionView, DeploymentView},
     execution::{ExecutionView, LogView, PartView, StepView},
     key::{IssuedKeyView, KeyView},
     secret::SecretView,

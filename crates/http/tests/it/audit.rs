@@ -16,8 +16,22 @@ use crate::{
 
 /// What writes no entry, because the row that it makes says by itself who made it, when and by which credential, and
 /// never changes.
-const TELLS_BY_ITSELF: [(&str, &str); 3] =
-    [("POST", "/api/v1/executions"), ("POST", "/api/v1/executions/bulk"), ("POST", "/api/v1/events")];
+const TELLS_BY_ITSELF: [(&str, &str); 4] = [
+    ("POST", "/api/v1/executions"),
+    ("POST", "/api/v1/executions/bulk"),
+    ("POST", "/api/v1/deployments/{id}/executions"),
+    ("POST", "/api/v1/events"),
+];
+
+/// What is done with things of one's own, also by an administrator.
+const OF_OWNERS: [&str; 6] = [
+    "/api/v1/approvals/{id}/decide",
+    "/api/v1/deployments",
+    "/api/v1/deployments/{id}/executions",
+    "/api/v1/executions",
+    "/api/v1/executions/bulk",
+    "/api/v1/me/password",
+];
 
 async fn entries(world: &World) -> Vec<AuditLog> {
     let (all, page) = (AuditLogFilter::default(), PageRequest { limit: 200, after: None });
@@ -32,11 +46,13 @@ async fn change(scene: &Scene, route: &Route) -> (u16, String) {
     if let Some(thing) = path.strip_suffix("/restore") {
         world.send(Ask { method: "DELETE", path: thing, key: Some(&key), ..Ask::default() }).await.expect(204);
     }
+    if let Some(thing) = path.strip_suffix("/activate") {
+        // What answers already is left as it is.
+        world.post(&key, &format!("{thing}/stop"), Value::Null).await.expect(200);
+    }
     let is_login = (route.method, route.path.as_str()) == ("POST", "/api/v1/sessions");
     let is_of_session = !is_login && route.path.starts_with("/api/v1/sessions");
-    let is_of_owner =
-        ["/api/v1/approvals/{id}/decide", "/api/v1/executions", "/api/v1/executions/bulk", "/api/v1/me/password"]
-            .contains(&route.path.as_str());
+    let is_of_owner = OF_OWNERS.contains(&route.path.as_str());
     let credential = match (is_of_session, is_of_owner) {
         (true, _) => scene.session_of_owner().await,
         (_, true) => world.key(&world.owner, &["*"]).await,
@@ -70,9 +86,10 @@ async fn change(scene: &Scene, route: &Route) -> (u16, String) {
 async fn every_route_that_changes_something_writes_one_entry() {
     let listed = routes(World::new().await.state);
     let mut changed = 0;
-    // A webhook needs a signature in place of a key, and what it starts tells by itself. What needs the token of a mail
-    // is asked with one where that is tested.
-    let needs_more = |route: &&Route| route.path == "/api/v1/hooks/{id}" || route.path.ends_with("s/confirm");
+    // A webhook needs a signature in place of a key, an endpoint a key of its own, and what they start tells by itself. What
+    // needs the token of a mail is asked with one where that is tested.
+    let is_signed = |route: &&Route| ["/api/v1/hooks/{id}", "/api/v1/endpoints/{id}"].contains(&route.path.as_str());
+    let needs_more = |route: &&Route| is_signed(route) || route.path.ends_with("s/confirm");
     for route in listed.iter().filter(|route| route.method != "GET" && !needs_more(route)) {
         let scene = Scene::set().await;
         let (status, text) = change(&scene, route).await;

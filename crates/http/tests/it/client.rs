@@ -58,8 +58,9 @@ impl Drop for Listening {
 }
 
 async fn listen(router: Router) -> Listening {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (address, shutdown) = (listener.local_addr().unwrap(), CancellationToken::new());
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, shutdown) = (socket.local_addr().unwrap(), CancellationToken::new());
+    let listener = turbocat_http::Listener::new(socket, None).unwrap();
     tokio::spawn(serve(listener, router, shutdown.clone(), Duration::ZERO));
     Listening { address, shutdown }
 }

@@ -5,11 +5,15 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use turbocat_application::{AccountChange, Actor, LogIn, NewBudget, NewSecret, Origin, TemplateContent};
+use turbocat_application::{
+    AccountChange, Actor, DeploymentChange, DeploymentContent, DeploymentSettings, DeploymentSource, LogIn, NewBudget,
+    NewSecret, Origin, Selector, Standing, TemplateContent,
+};
 use turbocat_domain::{
     budget::{BudgetPeriod, BudgetScope, BudgetUnit},
+    deployment::Environment,
     id::ExecutionId,
-    port::{AgentFilter, ExecutionFilter, PageRequest, Queries, TemplateFilter, WorkflowFilter},
+    port::{AgentFilter, DeploymentFilter, ExecutionFilter, PageRequest, Queries, TemplateFilter, WorkflowFilter},
     template::TemplateType,
     user::UserRole,
 };
@@ -30,6 +34,11 @@ name: timed
 triggers: { schedule: { cron: '@daily' } }
 steps: [{ key: pause, type: wait, config: { duration_ms: 1 } }]
 ";
+
+/// Settings that make a second revision.
+fn a_timeout() -> DeploymentSettings {
+    DeploymentSettings { config: Some(json!({ "timeout_ms": 60_000 })), ..DeploymentSettings::default() }
+}
 
 /// An execution of the owner's that waits for an approval.
 pub(crate) async fn ask_somebody(world: &World) -> ExecutionId {
@@ -151,6 +160,17 @@ impl Scene {
             owner: None,
         };
         let budget = world.state.use_cases.set_budget(actor, budget).await.unwrap().budget.id;
+        let deployment = DeploymentContent {
+            name: "the owner's".to_owned(),
+            description: None,
+            environment: Environment::Staging,
+            source: DeploymentSource::Workflow(Selector::Name("hello".to_owned())),
+            settings: DeploymentSettings::default(),
+        };
+        let (deployment, _) = world.state.use_cases.create_deployment((actor, None), deployment).await.unwrap();
+        let change = DeploymentChange { settings: a_timeout(), source: None, ..DeploymentChange::default() };
+        world.state.use_cases.change_deployment(actor, deployment.id, change).await.unwrap();
+        world.state.use_cases.set_deployment(actor, deployment.id, Standing::Running).await.unwrap();
         let asking = ask_somebody(&world).await;
         let timed = world.publish(&world.owner, TIMED).await;
         let timed = timed["published"][0]["id"].as_str().unwrap();
@@ -162,6 +182,9 @@ impl Scene {
             ("agents", id(0)),
             ("workflows", id(1)),
             ("executions", execution.to_string()),
+            ("deployments", deployment.id.to_string()),
+            // It has no key, and who brings none learns nothing of that.
+            ("endpoints", deployment.id.to_string()),
             ("api-keys", key.to_string()),
             ("budgets", budget.to_string()),
             ("secrets", secret.id.to_string()),
@@ -266,6 +289,9 @@ impl Scene {
         let executions = queries.executions().list(&ExecutionFilter::default(), all).await.unwrap().items;
         let templates = queries.templates().list(&TemplateFilter::default(), all).await.unwrap().items;
         let templates: Vec<_> = templates.iter().filter(|template| template.name.as_str() == "the owner's").collect();
+        let deployments = queries.deployments().list(&DeploymentFilter::default(), all).await.unwrap().items;
+        let deployments: Vec<_> =
+            deployments.iter().map(|one| (one.id, one.updated_at, one.revision, one.health_status)).collect();
         let keys = self.world.state.access.keys(actor, None, all).await.unwrap().items;
         let keys: Vec<_> = keys.iter().filter(|key| key.name.as_str() == "the owner's").collect();
         let session = queries.sessions().get(self.ids["sessions"].parse().unwrap()).await.unwrap();
@@ -275,7 +301,7 @@ impl Scene {
         let secrets: Vec<_> = secrets.iter().filter(|secret| secret.name.as_str() == "OWNERS").collect();
         let budget = self.world.state.use_cases.budget(actor, self.ids["budgets"].parse().unwrap()).await.unwrap();
         format!(
-            "{budget:?} {templates:?} {secrets:?} {workflows:?} {agents:?} {executions:?} {keys:?} {session:?} {owner:?}"
+            "{budget:?} {deployments:?} {templates:?} {secrets:?} {workflows:?} {agents:?} {executions:?} {keys:?} {session:?} {owner:?}"
         )
     }
 }
@@ -295,7 +321,7 @@ fn expected(route: &Route, asker: Asker, target: Target) -> Option<u16> {
                 // Nobody learns whether there is such an account.
                 "/api/v1/password-resets" => Some(202),
                 "/api/v1/password-resets/confirm" | "/api/v1/email-verifications/confirm" => Some(422),
-                "/api/v1/hooks/{id}" => Some(if is_id { 401 } else { 404 }),
+                "/api/v1/hooks/{id}" | "/api/v1/endpoints/{id}" => Some(if is_id { 401 } else { 404 }),
                 _ => None,
             };
         }

@@ -30,6 +30,8 @@ pub struct Model {
     pub total_requests: i32,
     pub total_errors: i32,
     pub avg_response_time_ms: i32,
+    pub total_response_time_ms: i64,
+    pub revision: i32,
     pub created_at: DateTime,
     pub updated_at: DateTime,
     pub deleted_at: Option<DateTime>,

@@ -5,6 +5,7 @@ pub(crate) mod api_key;
 pub(crate) mod audit_log;
 pub(crate) mod budget;
 pub(crate) mod deployment;
+pub(crate) mod deployment_revision;
 pub(crate) mod execution;
 pub(crate) mod execution_log;
 pub(crate) mod secret;

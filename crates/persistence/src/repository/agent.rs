@@ -88,7 +88,7 @@ impl<C: ConnectionTrait + Send> AgentQueries for Pg<C> {
     }
 
     async fn list(&self, filter: &AgentFilter, page: PageRequest) -> Result<Page<Agent>> {
-        listing().page(&self.conn, filtered(filter), page).await
+        listing().sorted_page(&self.conn, filtered(filter), (page, filter.sort)).await
     }
 }
 

@@ -97,6 +97,23 @@ impl<C: ConnectionTrait + Send> ExecutionQueries for Pg<C> {
         if let Some(parent) = filter.parent {
             query = query.filter(Column::ParentExecutionId.eq(parent.as_uuid()));
         }
+        if let Some(trigger) = filter.trigger {
+            query = query.filter(Column::TriggerType.eq(trigger.as_str()));
+        }
+        if let Some(from) = filter.created_from {
+            query = query.filter(Column::CreatedAt.gte(from.naive_utc()));
+        }
+        if let Some(before) = filter.created_before {
+            query = query.filter(Column::CreatedAt.lt(before.naive_utc()));
+        }
+        if let Some(deployment) = filter.deployment {
+            // As the index of them has it.
+            let is_its = Expr::cust_with_values(
+                "trigger_data -> 'deployment' IS NOT NULL AND trigger_data -> 'deployment' ->> 'id' = $1",
+                [deployment.as_uuid().to_string()],
+            );
+            query = query.filter(is_its);
+        }
         let listing = Listing {
             entity: ENTITY,
             columns: (Column::CreatedAt, Column::Id),

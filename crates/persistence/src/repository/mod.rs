@@ -8,6 +8,7 @@ mod api_key;
 mod audit_log;
 mod budget;
 mod deployment;
+mod deployment_revision;
 mod execution;
 mod execution_log;
 mod idempotency;
@@ -117,7 +118,12 @@ fn has_tag(tags: impl ColumnTrait, tag: &Tag) -> Expr {
 
 /// Whether all words of a search are found in a row, each in its name, its description or a tag.
 fn is_found(search: &Search) -> Condition {
-    let text = "lower(concat_ws(chr(10), name, description, array_to_string(tags, chr(10))))";
+    has_words(search, "name, description, array_to_string(tags, chr(10))")
+}
+
+/// Whether all words of a search are found in a row, each in one of these columns.
+fn has_words(search: &Search, columns: &str) -> Condition {
+    let text = format!("lower(concat_ws(chr(10), {columns}))");
     let is_there = |word: &str| Expr::cust_with_values(format!("strpos({text}, $1) > 0"), [word]);
     search.words().fold(Condition::all(), |all, word| all.add(is_there(word)))
 }

@@ -126,7 +126,7 @@ impl<C: ConnectionTrait + Send> TemplateQueries for Pg<C> {
         if !filter.with_deleted {
             query = query.filter(Column::DeletedAt.is_null());
         }
-        listing().page(&self.conn, query, page).await
+        listing().sorted_page(&self.conn, query, (page, filter.sort)).await
     }
 }
 

@@ -16,7 +16,7 @@ use turbocat_domain::{
     value::Email,
 };
 
-use super::{Change, Visibility, found, insert, mark, save};
+use super::{Change, Visibility, found, has_words, insert, mark, save};
 use crate::{
     convert::{Read, stored, utc},
     entity::user::{ActiveModel, Column, Entity, Model},
@@ -68,6 +68,12 @@ impl<C: ConnectionTrait + Send> UserQueries for Pg<C> {
         let mut query = Entity::find();
         if let Some(role) = filter.role {
             query = query.filter(Column::Role.eq(role.as_str()));
+        }
+        if let Some(active) = filter.active {
+            query = query.filter(Column::IsActive.eq(active));
+        }
+        if let Some(search) = &filter.search {
+            query = query.filter(has_words(search, "email, full_name"));
         }
         if !filter.with_deleted {
             query = query.filter(Column::DeletedAt.is_null());

@@ -125,7 +125,7 @@ impl<C: ConnectionTrait + Send> WorkflowQueries for Pg<C> {
     }
 
     async fn list(&self, filter: &WorkflowFilter, page: PageRequest) -> Result<Page<Workflow>> {
-        listing().page(&self.conn, filtered(filter), page).await
+        listing().sorted_page(&self.conn, filtered(filter), (page, filter.sort)).await
     }
 }
 

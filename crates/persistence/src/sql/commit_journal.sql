@@ -208,17 +208,24 @@ ended AS (
     WHERE executions.id = ANY ({finished.id}::uuid[]) AND executions.id = batch.id
       AND executions.worker_id IS NOT DISTINCT FROM gate.worker_id
     RETURNING executions.id, executions.workflow_id, executions.status, executions.duration_ms,
-              executions.completed_at
+              executions.completed_at,
+              (executions.trigger_data -> 'deployment' ->> 'id')::uuid AS deployment_id
 ),
 -- What has ended waits for nothing.
 forgotten AS (
     DELETE FROM waits WHERE execution_id = ANY ({finished.id}::uuid[]) AND execution_id IN (SELECT id FROM ended)
 ),
-counted_workflows AS (
+-- Facts for the metrics of workflows, and of the deployments that started executions.
+counted_ends AS (
     INSERT INTO counter_deltas (kind, target_id, total, succeeded, failed, duration_ms, last_at)
-    SELECT 'workflow', workflow_id, count(*), count(*) FILTER (WHERE status = 'completed'),
+    SELECT target.kind, target.id, count(*), count(*) FILTER (WHERE status = 'completed'),
            count(*) FILTER (WHERE status <> 'completed'), sum(duration_ms), max(completed_at)
-    FROM ended GROUP BY workflow_id
+    FROM ended
+    CROSS JOIN LATERAL (
+        VALUES ('workflow', ended.workflow_id), ('deployment', ended.deployment_id)
+    ) AS target (kind, id)
+    WHERE target.id IS NOT NULL
+    GROUP BY target.kind, target.id
 ),
 -- </finished>
 

@@ -4,6 +4,7 @@ mod access;
 mod agents;
 mod audit;
 mod budgets;
+mod deployment;
 mod executions;
 mod run;
 mod secrets;
@@ -20,6 +21,7 @@ pub(crate) use self::{
     agents::AgentsCommand,
     audit::AuditCommand,
     budgets::{BudgetSetArgs, BudgetsCommand, UsageArgs},
+    deployment::{DeployedArgs, DeploymentCreateArgs, DeploymentListArgs, DeploymentUpdateArgs, DeploymentsCommand},
     executions::{ExecutionsCommand, ListArgs, LogsArgs, StartArgs},
     run::RunArgs,
     secrets::{SecretSetArgs, SecretsCommand},
@@ -126,6 +128,9 @@ pub(crate) enum Command {
     /// Look at templates, and make agents and workflows of them
     #[command(subcommand)]
     Templates(TemplatesCommand),
+    /// Run versions of workflows and agents under names, in environments
+    #[command(subcommand)]
+    Deployments(DeploymentsCommand),
     /// Make accounts, or list them
     #[command(subcommand)]
     Users(UsersCommand),
@@ -252,6 +257,7 @@ impl Command {
             Self::Secrets(_) => "secrets",
             Self::Budgets(_) => "budgets",
             Self::Usage(_) => "usage",
+            Self::Deployments(_) => "deployments",
             Self::Migrate(_) => "migrate",
             Self::Seed(_) => "seed",
             Self::Doctor => "doctor",
@@ -337,7 +343,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 49);
+        assert_eq!(shown, 63);
     }
 
     #[test]

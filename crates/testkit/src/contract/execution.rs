@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 use turbocat_domain::{
-    execution::ExecutionStatus,
+    execution::{ExecutionStatus, TriggerType},
     execution_log::{ExecutionLog, LogLevel},
     id::ExecutionId,
     port::{Cursor, ExecutionFilter, LogFilter, NewExecution, PageRequest, RepositoryError},
@@ -60,9 +60,12 @@ pub async fn executions_are_filtered(store: &dyn ContractStore) {
         workflow_id: workflow.id,
         parent: Some((running, "a".to_owned())),
         depth: 1,
+        trigger_type: TriggerType::Webhook,
         ..scene.new_execution()
     };
+    store.tick().await;
     store.insert(std::slice::from_ref(&pending), None).await.unwrap();
+    let accepted_at = store.executions().get(pending.id).await.unwrap().created_at;
 
     let all = ExecutionFilter::default();
     for (filter, expected) in [
@@ -71,6 +74,9 @@ pub async fn executions_are_filtered(store: &dyn ContractStore) {
         (ExecutionFilter { status: Some(ExecutionStatus::Pending), ..all.clone() }, pending.id),
         (ExecutionFilter { status: Some(ExecutionStatus::Running), ..all.clone() }, running),
         (ExecutionFilter { parent: Some(running), ..all.clone() }, pending.id),
+        (ExecutionFilter { trigger: Some(TriggerType::Webhook), ..all.clone() }, pending.id),
+        (ExecutionFilter { created_from: Some(accepted_at), ..all.clone() }, pending.id),
+        (ExecutionFilter { created_before: Some(accepted_at), ..all.clone() }, running),
         (ExecutionFilter { user: Some(scene.user.id), ..all }, running),
     ] {
         let page = store.executions().list(&filter, PageRequest::default()).await.unwrap();

@@ -225,7 +225,7 @@ kind! {
         health_status: HealthStatus::Degraded,
         ..a_deployment(&scene.ids, scene.user.id, DeploymentTarget::Workflow(scene.workflow.id))
     };
-    change: |deployment| deployment.health_status = HealthStatus::Healthy;
+    change: |deployment| deployment.config = json!({ "timeout_ms": 1_000 });
     orphan: |deployment, nobody| deployment.user_id = nobody;
     insert: |row, repository| repository.insert(row);
     list: |_row, queries, with_deleted, page| {

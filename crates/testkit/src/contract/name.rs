@@ -11,7 +11,7 @@ use turbocat_domain::{
     },
     template::{Template, TemplateType},
     user::{User, UserRole},
-    value::{Email, SecretHash, Tag, Version},
+    value::{Email, Search, SecretHash, Tag, Version},
     workflow::{Workflow, WorkflowStatus},
 };
 
@@ -258,6 +258,12 @@ pub async fn filters_let_through_what_they_name(store: &dyn ContractStore) {
         expected.sort();
         assert_eq!(listed, expected, "{filter:?}");
     }
+    let search = Some(Search::parse(admin.email.as_str()).unwrap());
+    let by_address = UserFilter { search, active: Some(true), ..UserFilter::default() };
+    let found = store.users().list(&by_address, PageRequest::default()).await.unwrap().items;
+    assert_eq!(found, std::slice::from_ref(&admin));
+    let off = UserFilter { active: Some(false), ..by_address };
+    assert_eq!(store.users().list(&off, PageRequest::default()).await.unwrap().items, []);
     let admins = UserFilter { role: Some(UserRole::Admin), ..UserFilter::default() };
     assert_eq!(store.users().list(&admins, PageRequest::default()).await.unwrap().items, [admin]);
     let drafts = WorkflowFilter { status: Some(WorkflowStatus::Draft), ..WorkflowFilter::default() };

@@ -200,6 +200,17 @@ macro_rules! store_contract {
             a_template_is_rated_once_by_each_and_counts_its_uses,
             what_a_unit_of_work_tells_executions_happens_at_its_commit
         );
+        $crate::store_contract!(@rules $make; sorting;
+            lists_are_in_the_order_that_is_asked_for
+        );
+        $crate::store_contract!(@rules $make; deployment;
+            a_deployment_is_found_by_what_it_is,
+            a_name_is_one_deployments_in_an_environment,
+            revisions_are_kept_in_their_order,
+            a_check_of_health_is_no_change,
+            the_requests_of_a_deployment_are_its_ended_executions,
+            a_deployment_has_stopped_when_its_last_execution_has_ended
+        );
         $crate::store_contract!(@rules $make; counter;
             metrics_equal_the_facts_and_count_each_once,
             what_did_not_complete_counts_as_failed,
@@ -243,6 +254,8 @@ mod tests {
             include_str!("cancel.rs"),
             include_str!("waiting.rs"),
             include_str!("counter.rs"),
+            include_str!("deployment.rs"),
+            include_str!("sorting.rs"),
         ];
         let rules = files.iter().flat_map(|file| file.lines()).filter_map(|line| line.strip_prefix("pub async fn "));
         let names: Vec<&str> = rules.filter_map(|line| line.split('(').next()).collect();

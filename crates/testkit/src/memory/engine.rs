@@ -9,7 +9,7 @@ use serde_json::Value;
 use turbocat_domain::{
     execution::{Execution, ExecutionStatus},
     execution_log::ExecutionLog,
-    id::{AgentId, EventId, ExecutionId, ExecutionLogId, UserId, WorkerId, WorkflowId},
+    id::{AgentId, DeploymentId, EventId, ExecutionId, ExecutionLogId, UserId, WorkerId, WorkflowId},
     permit::PermitShare,
     port::{NewExecution, PartRecord, WaitRecord},
     step_run::{StepOutcome, StepRecord},
@@ -82,6 +82,7 @@ pub(super) struct EventRow {
 pub(super) enum Target {
     Workflow(WorkflowId),
     Agent(AgentId),
+    Deployment(DeploymentId),
 }
 
 /// A fact that the metrics do not tell yet.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use turbocat_domain::{
-    execution::ExecutionStatus,
+    execution::{ExecutionStatus, deployment_of},
     id::WorkerId,
     port::{CommitOutcome, FinishedExecution, Journal, JournalBatch, ParkedExecution, Result},
     step_run::{StepOutcome, StepRecord},
@@ -80,14 +80,17 @@ impl Engine {
         if !row.execution.finish(finished) {
             return;
         }
+        let deployment = deployment_of(&row.execution.trigger_data).map(Target::Deployment);
         self.place(finished.id, None, None);
         self.wait_for(finished.id, Vec::new());
-        self.deltas.push(Delta {
-            target: Target::Workflow(finished.workflow_id),
-            succeeded: finished.status == ExecutionStatus::Completed,
-            duration_ms: u64::from(duration_ms(finished.started_at, finished.completed_at)),
-            at: finished.completed_at,
-        });
+        for target in [Target::Workflow(finished.workflow_id)].into_iter().chain(deployment) {
+            self.deltas.push(Delta {
+                target,
+                succeeded: finished.status == ExecutionStatus::Completed,
+                duration_ms: u64::from(duration_ms(finished.started_at, finished.completed_at)),
+                at: finished.completed_at,
+            });
+        }
     }
 
     /// Hands an execution back until something happens: mail and events that came first have happened.

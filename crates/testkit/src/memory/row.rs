@@ -141,8 +141,15 @@ row! {
 
 row! {
     Deployment(DeploymentId) in deployments, "deployment";
-    metrics: total_requests, total_errors, avg_response_time_ms;
-    clashes: |_, _| false;
+    metrics: total_requests, total_errors, avg_response_time_ms, total_response_time_ms, health_status,
+        last_health_check_at;
+    clashes: |deployment, other| {
+        !deployment.is_deleted()
+            && !other.is_deleted()
+            && deployment.user_id == other.user_id
+            && deployment.environment == other.environment
+            && deployment.name == other.name
+    };
     refers: |deployment, tables| {
         tables.users.contains(deployment.user_id)
             && deployment.workflow_id.is_none_or(|id| tables.workflows.contains(id))
@@ -157,14 +164,30 @@ row! {
     refers: |key, tables| tables.users.contains(key.user_id)
 }
 
+/// What has a name to be sorted by.
+pub(super) trait Named: Row {
+    /// What it is called.
+    fn name(&self) -> &str;
+}
+
+macro_rules! named {
+    ($($row:ident),+) => {
+        $(impl Named for $row {
+            fn name(&self) -> &str {
+                self.name.as_str()
+            }
+        })+
+    };
+}
+
+named!(Agent, Workflow, Template, Deployment);
+
 /// What is published under a name of its owner.
-pub(super) trait Published: Row {
+pub(super) trait Published: Named {
     /// Whether it is the active version, and not deleted.
     fn is_active(&self) -> bool;
     /// Whose it is.
     fn owner(&self) -> UserId;
-    /// What it is called.
-    fn name(&self) -> &str;
     /// Which version of it.
     fn version(&self) -> Version;
     /// Whether everybody may use it.
@@ -180,10 +203,6 @@ macro_rules! published {
 
             fn owner(&self) -> UserId {
                 self.user_id
-            }
-
-            fn name(&self) -> &str {
-                self.name.as_str()
             }
 
             fn version(&self) -> Version {

@@ -11,8 +11,8 @@ use turbocat_domain::{
     api_key::ApiKey,
     audit_log::AuditLog,
     budget::Budget,
-    deployment::Deployment,
-    id::{AuditLogId, BudgetId, SecretId, SessionId, TemplateId, UserId, WorkflowId},
+    deployment::{Deployment, DeploymentRevision},
+    id::{AuditLogId, BudgetId, DeploymentId, SecretId, SessionId, TemplateId, UserId, WorkflowId},
     idempotency::IdempotencyRecord,
     port::{RepositoryError, Result},
     secret::StoredSecret,
@@ -105,6 +105,8 @@ pub(super) struct Tables {
     /// The stars that users gave to templates.
     pub(super) ratings: Arc<BTreeMap<(TemplateId, UserId), u8>>,
     pub(super) deployments: Table<Deployment>,
+    /// What deployments ran, by number.
+    pub(super) revisions: Arc<BTreeMap<(DeploymentId, u32), DeploymentRevision>>,
     pub(super) api_keys: Table<ApiKey>,
     pub(super) secrets: Arc<BTreeMap<SecretId, StoredSecret>>,
     pub(super) budgets: Arc<BTreeMap<BudgetId, Budget>>,

@@ -10,6 +10,19 @@ use crate::expression::{Root, StepView};
 
 struct Input(Value);
 
+/// The variables of a deployment.
+struct Variables(Value);
+
+impl Scope for Variables {
+    fn root(&self, root: Root) -> Option<Cow<'_, Value>> {
+        (root == Root::Env).then_some(Cow::Borrowed(&self.0))
+    }
+
+    fn step(&self, _key: &str) -> Option<StepView<'_>> {
+        None
+    }
+}
+
 impl Scope for Input {
     fn root(&self, root: Root) -> Option<Cow<'_, Value>> {
         (root == Root::Input).then_some(Cow::Borrowed(&self.0))
@@ -125,6 +138,17 @@ fn data_cannot_pretend_to_be_a_secret() {
     }
     assert_eq!(evaluate(&json!("${{ {'$secret': 'ADMIN'} }}"), json!({})).unwrap_err().code, "secret_not_allowed");
     assert_eq!(Mapping::parse(&json!({"a": {"$secret": "X"}})).unwrap_err()[0].pointer, ".a.$secret");
+}
+
+#[test]
+fn a_variable_of_the_deployment_may_name_a_secret_as_a_whole_and_no_other_way() {
+    let variables = Variables(json!({ "TOKEN": { "$secret": "API" }, "all": [{ "$secret": "API" }] }));
+    let evaluate = |text: &str| Mapping::parse(&json!(text)).unwrap().evaluate(&variables).map_err(|error| error.code);
+
+    assert_eq!(evaluate("${{ env.TOKEN }}"), Ok(json!({ "$secret": "API" })));
+    for refused in ["${{ env }}", "${{ env.all }}", "${{ [env.TOKEN] }}", "${{ env['TOKEN'] }}", "x ${{ env.TOKEN }}"] {
+        assert_eq!(evaluate(refused), Err("secret_not_allowed"), "{refused}");
+    }
 }
 
 #[test]

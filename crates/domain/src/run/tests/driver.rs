@@ -75,12 +75,16 @@ impl Driver {
     }
 
     pub(super) fn with_plan(plan: Arc<Plan>, input: Value) -> Self {
+        Self::started_by(plan, input, json!({}))
+    }
+
+    pub(super) fn started_by(plan: Arc<Plan>, input: Value, trigger_data: Value) -> Self {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let context = RunContext {
             execution_id: ExecutionId::from_uuid(Uuid::from_u128(1)),
             input,
             trigger_type: TriggerType::Manual,
-            trigger_data: json!({}),
+            trigger_data,
             started_at: now,
         };
         let (run, commands) = Run::start(plan, Arc::new(context));

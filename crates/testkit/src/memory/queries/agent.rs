@@ -29,6 +29,6 @@ impl AgentQueries for MemoryStore {
                 && has_tag(filter.tag.as_ref(), &agent.tags)
                 && is_found(filter.search.as_ref(), (&agent.name, agent.description.as_deref(), &agent.tags))
         };
-        Ok(self.tables().list(page, filter.with_deleted, is_listed))
+        Ok(self.tables().list_sorted((page, filter.sort), filter.with_deleted, is_listed))
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use async_trait::async_trait;
 use serde_json::Value;
 use turbocat_domain::{
-    execution::Execution,
+    execution::{Execution, deployment_of},
     execution_log::ExecutionLog,
     id::{ExecutionId, ExecutionLogId},
     port::{
@@ -44,6 +44,10 @@ impl ExecutionQueries for MemoryStore {
                 is_wanted(filter.user.as_ref(), &execution.user_id)
                     && is_wanted(filter.workflow.as_ref(), &execution.workflow_id)
                     && is_wanted(filter.status.as_ref(), &execution.status)
+                    && is_wanted(filter.trigger.as_ref(), &execution.trigger_type)
+                    && filter.created_from.is_none_or(|from| execution.created_at >= from)
+                    && filter.created_before.is_none_or(|before| execution.created_at < before)
+                    && filter.deployment.is_none_or(|id| deployment_of(&execution.trigger_data) == Some(id))
                     && filter.parent.is_none_or(|id| execution.parent.as_ref().is_some_and(|(parent, _)| *parent == id))
             })
             .take(usize::from(page.limit) + 1)

@@ -14,16 +14,21 @@ mod user_token;
 mod waiting;
 mod workflow;
 
+use chrono::DateTime;
 use turbocat_domain::{
     port::{
         AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, BudgetQueries, DeploymentQueries,
         ExecutionQueries, Page, PageRequest, Queries, RepositoryError, Result, ScheduleQueries, SecretQueries,
-        SessionQueries, TemplateQueries, UsageQueries, UserQueries, UserTokenQueries, WorkflowQueries,
+        SessionQueries, Sort, SortField, TemplateQueries, UsageQueries, UserQueries, UserTokenQueries, WorkflowQueries,
     },
     value::{Name, Search, Tag},
 };
 
-use super::{MemoryStore, page, row::Row, tables::Tables};
+use super::{
+    MemoryStore, page,
+    row::{Named, Row},
+    tables::Tables,
+};
 
 impl Queries for MemoryStore {
     fn users(&self) -> &dyn UserQueries {
@@ -105,6 +110,38 @@ impl Tables {
         self.read::<R>(id).and_then(|row| {
             if row.is_deleted() { Err(RepositoryError::NotFound { entity: R::ENTITY }) } else { Ok(row) }
         })
+    }
+
+    /// A page of the rows that a filter lets through, in an order.
+    fn list_sorted<R: Named>(
+        &self,
+        (page, sort): (PageRequest, Sort),
+        with_deleted: bool,
+        filter: impl Fn(&R) -> bool,
+    ) -> Page<R> {
+        let key = |row: &R| {
+            let (at, name) = match sort.by {
+                SortField::CreatedAt => (row.cursor().created_at, ""),
+                SortField::UpdatedAt => (row.updated_at(), ""),
+                SortField::Name => (DateTime::UNIX_EPOCH, row.name()),
+            };
+            (at, name.to_owned(), row.cursor().id)
+        };
+        let is_beyond = |row: &R| match page.after {
+            None => true,
+            Some(end) => R::table(self)
+                .rows()
+                .find(|row| row.cursor().id == end.id)
+                .is_some_and(|end| if sort.ascending { key(row) > key(end) } else { key(row) < key(end) }),
+        };
+        let rows = R::table(self).rows().filter(|row| with_deleted || !row.is_deleted());
+        let mut rows: Vec<&R> = rows.filter(|row| filter(row) && is_beyond(row)).collect();
+        rows.sort_by_key(|row| key(row));
+        if !sort.ascending {
+            rows.reverse();
+        }
+        let found = page::finish(rows, |row| row.cursor(), page);
+        Page { items: found.items.into_iter().cloned().collect(), next: found.next }
     }
 
     /// A page of the rows that a filter lets through, newest first.

@@ -39,6 +39,6 @@ impl TemplateQueries for MemoryStore {
                 && has_tag(filter.tag.as_ref(), &template.tags)
                 && is_found(filter.search.as_ref(), (&template.name, template.description.as_deref(), &template.tags))
         };
-        Ok(self.tables().list(page, filter.with_deleted, is_listed))
+        Ok(self.tables().list_sorted((page, filter.sort), filter.with_deleted, is_listed))
     }
 }

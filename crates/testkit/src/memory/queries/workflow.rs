@@ -34,7 +34,7 @@ impl WorkflowQueries for MemoryStore {
                 && filter.event.as_deref().is_none_or(|event| event_of(workflow) == Some(event))
                 && is_found(filter.search.as_ref(), (&workflow.name, workflow.description.as_deref(), &workflow.tags))
         };
-        Ok(self.tables().list(page, filter.with_deleted, is_listed))
+        Ok(self.tables().list_sorted((page, filter.sort), filter.with_deleted, is_listed))
     }
 }
 
