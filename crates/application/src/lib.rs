@@ -1,10 +1,8 @@
-//! The use cases of Turbocat: publish, start, cancel, seed. What the HTTP adapter, the command line and embedders
-//! call; it knows ports, and no database, no network and no runtime.
+//! The use cases of Turbocat: what adapters and embedders call. It knows ports, no database, network or runtime.
 //!
 //! # How to add a use case
 //!
-//! One file with its request, its answer, and an `impl` [`UseCases`] of one method: check everything, then write in
-//! one unit of work, with the audit entries in it, then act.
+//! One file with its request, its answer, and an `impl` [`UseCases`] of one method: check, write in one unit of work, act.
 //!
 //! # Invariants
 //!

@@ -80,7 +80,7 @@ impl Retries {
         let doubled = 2_u32.saturating_pow(failures.saturating_sub(1));
         let pause = self.pause_min.saturating_mul(doubled).min(self.pause_max);
         let share = u32::from(random_byte());
-        Some(pause - pause / 2 * share / 255)
+        Some(pause.saturating_sub(pause / 2 * share / 255))
     }
 }
 

@@ -98,14 +98,11 @@ impl UseCases {
 
     /// The version of a workflow that a deployment runs.
     pub(super) async fn run_by(&self, deployment: &Deployment) -> Result<WorkflowId> {
-        match deployment.workflow_id {
-            Some(id) => Ok(id),
-            None => {
-                let queries = self.ports.queries.deployments();
-                let revision = queries.revision(deployment.id, deployment.revision).await;
-                Ok(revision.map_err(|error| named(error, REVISION, deployment.revision))?.workflow_id)
-            }
+        if let Some(id) = deployment.workflow_id {
+            return Ok(id);
         }
+        let revision = self.ports.queries.deployments().revision(deployment.id, deployment.revision).await;
+        Ok(revision.map_err(|error| named(error, REVISION, deployment.revision))?.workflow_id)
     }
 
     /// The version of a workflow that runs a target; for an agent it is made, unless it is there.

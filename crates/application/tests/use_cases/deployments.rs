@@ -270,8 +270,9 @@ async fn what_is_somebody_elses_is_not_there_and_a_request_is_done_once() {
         let content = content(named("greet"), DeploymentSettings::default());
         world.use_cases.create_deployment((world.user, Some(&once)), content).await.unwrap()
     };
-    let ((one, first), (same, second)) = (create().await, create().await);
-    assert_eq!((one.id, first, second), (same.id, false, true));
+    let (one, is_repeated) = create().await;
+    let again = create().await;
+    assert_eq!((again.0.id, is_repeated, again.1), (one.id, false, true));
     world.use_cases.set_deployment(world.user, one.id, Standing::Running).await.unwrap();
 
     let (other, admin) = (world.another(UserRole::User).await, world.another(UserRole::Admin).await);

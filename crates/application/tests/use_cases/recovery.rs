@@ -152,10 +152,13 @@ async fn a_password_that_is_refused_leaves_the_token_as_it_is() {
     assert!(desk.logs_in("ada@example.com", NEW).await && !desk.logs_in("ada@example.com", OLD).await);
 }
 
+/// What becomes of an account.
+type Change = fn(&mut User);
+
 #[tokio::test]
 async fn a_token_is_worth_nothing_once_its_account_is_another() {
     let desk = Desk::new().await;
-    let changes: [(&str, fn(&mut User)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("off@example.com", |user| user.is_active = false),
         ("moved@example.com", |user| user.change_email(Email::parse("elsewhere@example.com").unwrap())),
         ("bot@example.com", |user| user.role = UserRole::Agent),

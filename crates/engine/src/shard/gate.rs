@@ -40,17 +40,25 @@ pub(super) struct Gate {
     is_stale: bool,
 }
 
+/// Whether storage is being asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Asking {
+    #[default]
+    No,
+    Yes,
+    /// And it is to be asked again as soon as there is an answer.
+    AndAgain,
+}
+
 /// What this worker holds of an agent with a limit.
 #[derive(Default)]
 struct Permits {
     granted: u32,
     /// Whether others want more than they have: permits are given back after a turn.
     is_contended: bool,
-    is_being_asked: bool,
+    asking: Asking,
     /// Whether there was less than it wanted.
     is_exhausted: bool,
-    /// Whether it is to ask again as soon as it has an answer.
-    is_wanted: bool,
     /// Until when it keeps what others want.
     turn_ends_at: Option<Instant>,
     /// The next time that it asks without a reason; `None` if it holds nothing and waits for nothing.
@@ -73,7 +81,7 @@ impl Gate {
     }
 
     fn is_idle(&self) -> bool {
-        self.running == 0 && self.queue.is_empty() && self.permits.granted == 0 && !self.permits.is_being_asked
+        self.running == 0 && self.queue.is_empty() && self.permits.granted == 0 && self.permits.asking == Asking::No
     }
 
     /// How many permits could be used.
@@ -114,6 +122,8 @@ impl Shard {
             self.set_active(key, step, Active::Queued(start));
             if is_worth_it {
                 self.ask_for_permits(agent_id);
+            } else {
+                self.show_wait(key, step);
             }
         }
     }
@@ -151,13 +161,12 @@ impl Shard {
     /// Tells storage what is wanted of an agent, and asks what there is; one call at a time.
     fn ask_for_permits(&mut self, agent_id: AgentId) {
         let Some(gate) = self.gates.get_mut(&agent_id).filter(|gate| gate.is_limited()) else { return };
-        if gate.permits.is_being_asked {
-            gate.permits.is_wanted = true;
+        if gate.permits.asking != Asking::No {
+            gate.permits.asking = Asking::AndAgain;
             return;
         }
         let request = PermitRequest { running: gate.running, wanted: gate.wanted() };
-        gate.permits.is_being_asked = true;
-        gate.permits.is_wanted = false;
+        gate.permits.asking = Asking::Yes;
         gate.permits.was_used = gate.running > 0;
         // Until the answer is there nothing is begun that the question did not tell of.
         gate.permits.granted = gate.permits.granted.min(gate.running);
@@ -175,7 +184,8 @@ impl Shard {
         let Some(gate) = self.gates.get_mut(&agent_id) else { return };
         let now = Instant::now();
         let permits = &mut gate.permits;
-        permits.is_being_asked = false;
+        let was_exhausted = permits.is_exhausted;
+        let asks_again = std::mem::take(&mut permits.asking) == Asking::AndAgain;
         match result {
             Ok(PermitGrant { granted, is_contended }) => {
                 if granted > gate.running {
@@ -193,10 +203,16 @@ impl Shard {
         self.let_in(agent_id);
         let Some(gate) = self.gates.get_mut(&agent_id) else { return };
         let waits = !gate.queue.is_empty();
+        let waiting: Vec<_> =
+            if gate.permits.is_exhausted && !was_exhausted { gate.queue.iter().copied().collect() } else { Vec::new() };
         let every = if waits && gate.permits.granted == 0 { WAITING_ASKS_EVERY } else { HOLDING_ASKS_EVERY };
         gate.permits.ask_at = (waits || gate.permits.granted > 0).then(|| now + every);
         self.permits_asked_at = self.permits_asked_at.into_iter().chain(gate.permits.ask_at).min();
-        if std::mem::take(&mut gate.permits.is_wanted) && !gate.permits.is_exhausted {
+        let asks_again = asks_again && !gate.permits.is_exhausted;
+        for (key, step) in waiting {
+            self.show_wait(key, step);
+        }
+        if asks_again {
             self.ask_for_permits(agent_id);
         }
     }

@@ -278,7 +278,18 @@ impl Shard {
             Active::Loading(_) | Active::Queued(_) | Active::Child(_) => {}
         }
         if let Some(slot) = self.slots.get_mut(key) {
+            // Whether an agent has to be waited for shows when storage has said how often it may run here.
+            let is_news = !matches!(active, Active::Queued(_));
             slot.set_active(step, active);
+            if is_news {
+                self.show_wait(key, step);
+            }
+        }
+    }
+
+    /// Shows what a step waits for, to those who look on.
+    fn show_wait(&self, key: SlotKey, step: StepAddress) {
+        if let Some(slot) = self.slots.get(key) {
             self.life.core.watchers.show_wait(slot.id, || slot.wait_of(step, self.now));
         }
     }

@@ -28,21 +28,24 @@ pub(crate) fn body(route: &Route) -> Option<Value> {
         ("POST", "/api/v1/deployments") => {
             Some(json!({ "name": "new", "workflow": "hello", "environment_vars": { "REGION": "eu" } }))
         }
-        ("PATCH", "/api/v1/deployments/{id}") => Some(json!({ "description": "Changed" })),
-        ("POST", "/api/v1/deployments/{id}/rollback" | "/api/v1/deployments/{id}/executions") => Some(json!({})),
-        ("PATCH", "/api/v1/templates/{id}") => Some(json!({ "description": "Changed" })),
+        ("PATCH", "/api/v1/deployments/{id}" | "/api/v1/templates/{id}") => Some(json!({ "description": "Changed" })),
         ("PUT", "/api/v1/templates/{id}/rating") => Some(json!({ "stars": 5 })),
         ("POST", "/api/v1/password-resets") => Some(json!({ "email": "owner@example.com" })),
         ("POST", "/api/v1/password-resets/confirm") => {
             Some(json!({ "token": "tc_reset_nonsense", "password": "another correct horse" }))
         }
         ("POST", "/api/v1/email-verifications/confirm") => Some(json!({ "token": "tc_verify_nonsense" })),
-        ("POST", "/api/v1/me/email-verification") => Some(json!({})),
         ("POST", "/api/v1/me/password") => Some(json!({ "current": PASSWORD, "new": "another correct horse" })),
         ("PATCH", "/api/v1/users/{id}") => Some(json!({ "full_name": "Changed" })),
-        ("POST", "/api/v1/endpoints/{id}" | "/api/v1/hooks/{id}" | "/api/v1/templates/{id}/instantiate") => {
-            Some(json!({}))
-        }
+        (
+            "POST",
+            "/api/v1/deployments/{id}/rollback"
+            | "/api/v1/deployments/{id}/executions"
+            | "/api/v1/me/email-verification"
+            | "/api/v1/endpoints/{id}"
+            | "/api/v1/hooks/{id}"
+            | "/api/v1/templates/{id}/instantiate",
+        ) => Some(json!({})),
         ("POST", "/api/v1/events") => Some(json!({ "name": "paid" })),
         ("POST", "/api/v1/approvals/{id}/decide") => Some(json!({ "path": "ask", "approved": true })),
         ("POST", path) => {

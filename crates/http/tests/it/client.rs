@@ -283,7 +283,7 @@ async fn accounts_keys_and_secrets_are_made_listed_and_taken_away() {
     let wanted = NewSecret { name: "TOKEN".to_owned(), value: "hunter2hunter2".to_owned(), ..NewSecret::default() };
     assert!(!format!("{wanted:?}").contains("hunter2"));
     let secret = client.set_secret(&wanted).await.unwrap();
-    assert_eq!(client.secrets(&SecretQuery::default()).await.unwrap().items, [secret.clone()]);
+    assert_eq!(client.secrets(&SecretQuery::default()).await.unwrap().items, std::slice::from_ref(&secret));
     client.delete_secret(secret.id).await.unwrap();
     assert!(client.delete_secret(secret.id).await.unwrap_err().is("not_found"));
     assert!(client.all_secrets(SecretQuery::default()).collect::<Vec<_>>().await.is_empty());

@@ -18,6 +18,7 @@ use turbocat_domain::{
         ClaimRequest, ClaimedExecution, ExecutionQueue, Journal, JournalBatch, LogWriter, PageRequest, WorkerRepository,
     },
 };
+use turbocat_http::Peer;
 use turbocat_testkit::builder::{a_completion, a_line, a_record, a_running_record, a_worker};
 
 use crate::world::{Ask, HELLO, World};
@@ -43,7 +44,7 @@ impl Stream {
         let mut request = Request::builder()
             .uri(format!("/api/v1/executions/{id}/events"))
             .header("authorization", format!("Bearer {key}"))
-            .extension(ConnectInfo(peer));
+            .extension(ConnectInfo(Peer(peer)));
         if let Some(last) = last {
             request = request.header("last-event-id", last);
         }

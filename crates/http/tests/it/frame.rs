@@ -28,7 +28,7 @@ async fn every_answer_has_the_id_of_its_request_and_security_headers() {
         assert!(answer.header("content-security-policy").starts_with("default-src 'none'"), "{path}");
         assert_eq!(answer.header("cache-control"), "no-store", "{path}");
         assert_eq!(answer.header("access-control-allow-origin"), "", "{path}: no other site reads it");
-        assert_eq!(answer.header("strict-transport-security"), "", "{path}: it did not come by TLS");
+        assert_eq!(answer.header("strict-transport-security"), "max-age=31536000", "{path}: it is reached by https");
         if answer.status.is_client_error() {
             assert_eq!(answer.json()["request_id"], "my-id_1.2:3", "{path}");
         }

@@ -186,7 +186,7 @@ async fn stock(state: &State, store: &PgStore, (user, mark): (&User, &str)) {
 
 /// A text as a part of an address.
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"))
 }
 
 /// How many items an answer has, if it is a page.

@@ -12,7 +12,7 @@ use turbocat_application::{
 use turbocat_domain::{
     budget::{BudgetPeriod, BudgetScope, BudgetUnit},
     deployment::Environment,
-    id::ExecutionId,
+    id::{BudgetId, DeploymentId, ExecutionId},
     port::{AgentFilter, DeploymentFilter, ExecutionFilter, PageRequest, Queries, TemplateFilter, WorkflowFilter},
     template::TemplateType,
     user::UserRole,
@@ -38,6 +38,34 @@ steps: [{ key: pause, type: wait, config: { duration_ms: 1 } }]
 /// Settings that make a second revision.
 fn a_timeout() -> DeploymentSettings {
     DeploymentSettings { config: Some(json!({ "timeout_ms": 60_000 })), ..DeploymentSettings::default() }
+}
+
+/// A budget of an actor's.
+async fn a_budget(world: &World, actor: Actor) -> BudgetId {
+    let budget = NewBudget {
+        scope: BudgetScope::Agent("hello".parse().unwrap()),
+        unit: BudgetUnit::Tokens,
+        period: BudgetPeriod::Total,
+        amount: 7,
+        owner: None,
+    };
+    world.state.use_cases.set_budget(actor, budget).await.unwrap().budget.id
+}
+
+/// A deployment of an actor's, which runs.
+async fn a_deployment(world: &World, actor: Actor) -> DeploymentId {
+    let deployment = DeploymentContent {
+        name: "the owner's".to_owned(),
+        description: None,
+        environment: Environment::Staging,
+        source: DeploymentSource::Workflow(Selector::Name("hello".to_owned())),
+        settings: DeploymentSettings::default(),
+    };
+    let (deployment, _) = world.state.use_cases.create_deployment((actor, None), deployment).await.unwrap();
+    let change = DeploymentChange { settings: a_timeout(), source: None, ..DeploymentChange::default() };
+    world.state.use_cases.change_deployment(actor, deployment.id, change).await.unwrap();
+    world.state.use_cases.set_deployment(actor, deployment.id, Standing::Running).await.unwrap();
+    deployment.id
 }
 
 /// An execution of the owner's that waits for an approval.
@@ -152,25 +180,8 @@ impl Scene {
             is_public: false,
         };
         let template = world.state.use_cases.create_template(actor, template).await.unwrap().id;
-        let budget = NewBudget {
-            scope: BudgetScope::Agent("hello".parse().unwrap()),
-            unit: BudgetUnit::Tokens,
-            period: BudgetPeriod::Total,
-            amount: 7,
-            owner: None,
-        };
-        let budget = world.state.use_cases.set_budget(actor, budget).await.unwrap().budget.id;
-        let deployment = DeploymentContent {
-            name: "the owner's".to_owned(),
-            description: None,
-            environment: Environment::Staging,
-            source: DeploymentSource::Workflow(Selector::Name("hello".to_owned())),
-            settings: DeploymentSettings::default(),
-        };
-        let (deployment, _) = world.state.use_cases.create_deployment((actor, None), deployment).await.unwrap();
-        let change = DeploymentChange { settings: a_timeout(), source: None, ..DeploymentChange::default() };
-        world.state.use_cases.change_deployment(actor, deployment.id, change).await.unwrap();
-        world.state.use_cases.set_deployment(actor, deployment.id, Standing::Running).await.unwrap();
+        let budget = a_budget(&world, actor).await;
+        let deployment = a_deployment(&world, actor).await;
         let asking = ask_somebody(&world).await;
         let timed = world.publish(&world.owner, TIMED).await;
         let timed = timed["published"][0]["id"].as_str().unwrap();
@@ -182,9 +193,9 @@ impl Scene {
             ("agents", id(0)),
             ("workflows", id(1)),
             ("executions", execution.to_string()),
-            ("deployments", deployment.id.to_string()),
+            ("deployments", deployment.to_string()),
             // It has no key, and who brings none learns nothing of that.
-            ("endpoints", deployment.id.to_string()),
+            ("endpoints", deployment.to_string()),
             ("api-keys", key.to_string()),
             ("budgets", budget.to_string()),
             ("secrets", secret.id.to_string()),

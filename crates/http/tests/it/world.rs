@@ -34,7 +34,7 @@ use turbocat_domain::{
     user::{User, UserRole},
     value::SecretHash,
 };
-use turbocat_http::{Check, Readiness, State, router};
+use turbocat_http::{Check, Peer, Readiness, State, router};
 use turbocat_schema::JsonSchemas;
 use turbocat_testkit::{builder, ids::SequentialIds, mail::Mailbox, memory::MemoryStore};
 
@@ -230,7 +230,7 @@ pub(crate) async fn send(router: &Router, request: Ask<'_>) -> Answer {
         None => Body::from(request.text.to_owned()),
     };
     let peer: SocketAddr = request.from.parse().unwrap();
-    let request = builder.extension(ConnectInfo(peer)).body(body).unwrap();
+    let request = builder.extension(ConnectInfo(Peer(peer))).body(body).unwrap();
     let response = router.clone().oneshot(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let bytes = body::to_bytes(response.into_body(), 64 * 1024 * 1024).await.unwrap();

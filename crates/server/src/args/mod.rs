@@ -59,7 +59,7 @@ pub(crate) struct Cli {
 /// What holds for every command.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct GlobalArgs {
-    /// The server to go through, instead of a database: http://HOST:PORT of a `turbocat up`. The key is TURBOCAT_API_KEY
+    /// The server to go through, instead of a database: http://HOST:PORT of a `turbocat up`. The key is `TURBOCAT_API_KEY`
     #[arg(long, env = "TURBOCAT_SERVER", global = true, value_name = "URL", help_heading = "Server")]
     server: Option<String>,
     /// The database to use, instead of one of Turbocat's own: postgres://USER:PASSWORD@HOST:PORT/DATABASE
@@ -343,7 +343,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 63);
+        assert_eq!(shown, 64);
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Executions.
 
-use std::{collections::HashMap, pin::pin, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    pin::pin,
+    time::Duration,
+};
 
 use anyhow::bail;
 use futures_util::TryStreamExt;
@@ -145,8 +149,8 @@ impl Desk {
     pub(crate) async fn workflow_names(&self, executions: &[Execution]) -> anyhow::Result<HashMap<WorkflowId, String>> {
         let mut names = HashMap::new();
         for id in executions.iter().map(|execution| execution.workflow_id) {
-            if !names.contains_key(&id) {
-                names.insert(id, self.workflow_name(id).await?);
+            if let Entry::Vacant(place) = names.entry(id) {
+                place.insert(self.workflow_name(id).await?);
             }
         }
         Ok(names)
