@@ -265,10 +265,10 @@ async fn what_is_wrong_is_told_at_once_and_a_name_is_taken_once() {
 async fn what_is_somebody_elses_is_not_there_and_a_request_is_done_once() {
     let world = World::new().await;
     world.publish(GREET).await.unwrap();
-    let once = Idempotency::new("k", "deployments.create", b"{}").unwrap();
+    let by_key = Idempotency::new("k", "deployments.create", b"{}").unwrap();
     let create = async || {
         let content = content(named("greet"), DeploymentSettings::default());
-        world.use_cases.create_deployment((world.user, Some(&once)), content).await.unwrap()
+        world.use_cases.create_deployment((world.user, Some(&by_key)), content).await.unwrap()
     };
     let (one, is_repeated) = create().await;
     let again = create().await;
