@@ -118,7 +118,8 @@ impl Shard {
             self.launch(key, start, agent);
         } else {
             gate.queue.push_back((key, step));
-            let is_worth_it = !gate.permits.is_exhausted;
+            // Where there was too little, it is asked at the next look, if one is to come.
+            let is_worth_it = !gate.permits.is_exhausted || gate.permits.ask_at.is_none();
             self.set_active(key, step, Active::Queued(start));
             if is_worth_it {
                 self.ask_for_permits(agent_id);
