@@ -23,7 +23,6 @@ pub(crate) fn routes(api: Api) -> Api {
 #[serde(deny_unknown_fields)]
 struct ResetBody {
     /// The address of the account.
-    #[schema(max_length = 255)]
     email: String,
 }
 
