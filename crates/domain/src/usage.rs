@@ -77,16 +77,6 @@ impl UsageSum {
         self.nano_usd += charge.nano_usd.unwrap_or_default();
         self.unpriced_calls += u64::from(charge.nano_usd.is_none());
     }
-
-    /// Takes other sums in.
-    pub fn merge(&mut self, other: &Self) {
-        self.calls += other.calls;
-        self.tokens.input += other.tokens.input;
-        self.tokens.output += other.tokens.output;
-        self.tokens.cached_input += other.tokens.cached_input;
-        self.nano_usd += other.nano_usd;
-        self.unpriced_calls += other.unpriced_calls;
-    }
 }
 
 text_enum! {
@@ -186,7 +176,7 @@ impl PriceTable {
                 return Err(PriceTableError::Model(model));
             }
             let PriceText { input, output, cached_input } = price;
-            let all = [input, output, cached_input.unwrap_or(input)].map(nano_usd);
+            let all = [input, output, cached_input.unwrap_or(input)].map(parse_usd);
             match all {
                 [Some(input), Some(output), Some(cached_input)] => Ok((model, Price { input, output, cached_input })),
                 _ => Err(PriceTableError::Price(model)),
@@ -221,8 +211,9 @@ impl PriceTable {
     }
 }
 
-/// Dollars as nano-dollars.
-fn nano_usd(dollars: f64) -> Option<u64> {
+/// Reads an amount of dollars, from 0 to a million, to the nano-dollar.
+#[must_use]
+pub fn parse_usd(dollars: f64) -> Option<u64> {
     if !(0.0..=1_000_000.0).contains(&dollars) {
         return None;
     }
@@ -233,12 +224,6 @@ fn nano_usd(dollars: f64) -> Option<u64> {
     )]
     let nano = (dollars * 1e9).round() as u64;
     Some(nano)
-}
-
-/// Reads an amount of dollars, to the nano-dollar.
-#[must_use]
-pub fn parse_usd(dollars: f64) -> Option<u64> {
-    nano_usd(dollars)
 }
 
 /// Nano-dollars as dollars, for programs: a float has 15 digits, which an amount has not.

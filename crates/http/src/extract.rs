@@ -14,7 +14,7 @@ use serde_json::Value;
 use turbocat_application::{Idempotency, SourceFile, read_value};
 use turbocat_domain::limits;
 
-use crate::{FieldError, Problem, ProblemCode, refusal::pointer_of};
+use crate::{Problem, ProblemCode, refusal::pointer_of};
 
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -106,8 +106,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             let path = error.path().to_string();
             let pointer = if path == "." { String::new() } else { pointer_of(&path) };
             let message = error.into_inner().to_string();
-            let error = FieldError { pointer, code: "invalid_field".to_owned(), message };
-            Problem::new(ProblemCode::Invalid).with_errors(&[error])
+            Problem::invalid_field(pointer, message)
         })?;
         Ok(Self { value, bytes: raw.bytes })
     }

@@ -138,6 +138,12 @@ impl Problem {
         Self { code, detail: None, extensions: Map::new(), headers: None }
     }
 
+    /// A body of which one value is not valid: where it stands, as a JSON pointer, and what is wrong with it.
+    pub(crate) fn invalid_field(pointer: impl Into<String>, message: String) -> Self {
+        let error = FieldError { pointer: pointer.into(), code: "invalid_field".to_owned(), message };
+        Self::new(ProblemCode::Invalid).with_errors(&[error])
+    }
+
     /// What kind of problem it is.
     #[must_use]
     pub const fn code(&self) -> ProblemCode {

@@ -17,7 +17,7 @@ use utoipa_axum::routes;
 
 use super::query::id;
 use crate::{
-    FieldError, Needs, Problem, ProblemCode, State,
+    Needs, Problem, State,
     api::Api,
     auth::Who,
     detached::detached,
@@ -120,8 +120,7 @@ fn field<T, E: ToString>(name: &str, read: Result<T, E>) -> Result<T, Problem> {
 }
 
 fn invalid(name: &str, message: String) -> Problem {
-    let error = FieldError { pointer: format!("/{name}"), code: "invalid_field".to_owned(), message };
-    Problem::new(ProblemCode::Invalid).with_errors(&[error])
+    Problem::invalid_field(format!("/{name}"), message)
 }
 
 /// Which budgets are listed.

@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use super::query::{id, search, sort};
 use crate::{
-    FieldError, Needs, Problem, ProblemCode, State,
+    Needs, Problem, State,
     api::Api,
     auth::Who,
     detached::detached,
@@ -309,21 +309,17 @@ struct Named {
 impl Named {
     /// The one thing that is named; nothing, if nothing is.
     fn source(self) -> Result<Option<DeploymentSource>, Problem> {
-        let invalid = |pointer: &str, message: String| {
-            let error = FieldError { pointer: pointer.to_owned(), code: "invalid_field".to_owned(), message };
-            Problem::new(ProblemCode::Invalid).with_errors(&[error])
-        };
         match (self.workflow, self.workflow_id, self.agent, self.agent_id) {
             (None, None, None, None) => Ok(None),
             (Some(name), None, None, None) => Ok(Some(DeploymentSource::Workflow(Selector::Name(name)))),
             (None, Some(id), None, None) => match id.parse::<WorkflowId>() {
                 Ok(id) => Ok(Some(DeploymentSource::Workflow(Selector::Id(id)))),
-                Err(error) => Err(invalid("/workflow_id", error.to_string())),
+                Err(error) => Err(Problem::invalid_field("/workflow_id", error.to_string())),
             },
             (None, None, Some(name), None) => Ok(Some(DeploymentSource::AgentName(name))),
             (None, None, None, Some(id)) => match id.parse::<AgentId>() {
                 Ok(id) => Ok(Some(DeploymentSource::Agent(id))),
-                Err(error) => Err(invalid("/agent_id", error.to_string())),
+                Err(error) => Err(Problem::invalid_field("/agent_id", error.to_string())),
             },
             _ => Err(one_of_them()),
         }
@@ -332,6 +328,5 @@ impl Named {
 
 fn one_of_them() -> Problem {
     let message = "it needs one of `workflow`, `workflow_id`, `agent` and `agent_id`, and not several".to_owned();
-    let error = FieldError { pointer: String::new(), code: "invalid_field".to_owned(), message };
-    Problem::new(ProblemCode::Invalid).with_errors(&[error])
+    Problem::invalid_field("", message)
 }

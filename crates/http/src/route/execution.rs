@@ -24,7 +24,7 @@ use utoipa_axum::routes;
 
 use super::query::id;
 use crate::{
-    FieldError, Needs, Problem, ProblemCode, State,
+    Needs, Problem, ProblemCode, State,
     api::Api,
     auth::Who,
     detached::detached,
@@ -183,15 +183,10 @@ pub(super) fn selector(name: Option<String>, id: Option<String>) -> Result<Selec
         (Some(name), None) => Ok(Selector::Name(name)),
         (None, Some(id)) => match id.parse::<WorkflowId>() {
             Ok(id) => Ok(Selector::Id(id)),
-            Err(error) => Err(invalid("/workflow_id", error.to_string())),
+            Err(error) => Err(Problem::invalid_field("/workflow_id", error.to_string())),
         },
-        _ => Err(invalid("", "it needs `workflow` or `workflow_id`, and not both".to_owned())),
+        _ => Err(Problem::invalid_field("", "it needs `workflow` or `workflow_id`, and not both".to_owned())),
     }
-}
-
-fn invalid(pointer: &str, message: String) -> Problem {
-    let error = FieldError { pointer: pointer.to_owned(), code: "invalid_field".to_owned(), message };
-    Problem::new(ProblemCode::Invalid).with_errors(&[error])
 }
 
 /// Waits for the end of an execution, for a while.

@@ -15,7 +15,7 @@ use utoipa_axum::routes;
 
 use super::query::id;
 use crate::{
-    FieldError, Needs, Problem, ProblemCode, State,
+    Needs, Problem, State,
     api::Api,
     auth::Who,
     detached::detached,
@@ -116,17 +116,15 @@ async fn send_event(
 }
 
 fn target(id: Option<&str>, path: Option<String>) -> Result<Option<(ExecutionId, String)>, Problem> {
-    let invalid = |pointer: &str, message: String| {
-        let error = FieldError { pointer: pointer.to_owned(), code: "invalid_field".to_owned(), message };
-        Problem::new(ProblemCode::Invalid).with_errors(&[error])
-    };
     match (id, path) {
         (None, None) => Ok(None),
         (Some(id), Some(path)) => match id.parse() {
             Ok(id) => Ok(Some((id, path))),
-            Err(error) => Err(invalid("/execution_id", turbocat_domain::id::ParseIdError::to_string(&error))),
+            Err(error) => {
+                Err(Problem::invalid_field("/execution_id", turbocat_domain::id::ParseIdError::to_string(&error)))
+            }
         },
-        _ => Err(invalid("", "`execution_id` and `path` go together".to_owned())),
+        _ => Err(Problem::invalid_field("", "`execution_id` and `path` go together".to_owned())),
     }
 }
 

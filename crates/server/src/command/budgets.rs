@@ -4,21 +4,18 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use serde_json::json;
-use turbocat_application::{Actor, NewBudget, UsageRequest};
+use turbocat_application::{NewBudget, UsageRequest};
 use turbocat_domain::{
     budget::{BudgetScope, BudgetStanding, shown},
-    id::UserId,
     port::PageRequest,
     usage::{UsageSum, as_usd, parse_usd, show_usd},
     value::Name,
 };
 
-use super::seed_all;
 use crate::{
     args::{BudgetSetArgs, BudgetsCommand, GlobalArgs, UsageArgs},
-    desk::origin,
+    desk::{Office, origin},
     report,
-    wire::App,
 };
 
 /// The most budgets that are read at once.
@@ -30,13 +27,12 @@ const PAGE: u16 = 200;
 ///
 /// If it is not valid, is not there, or the database cannot be reached.
 pub(super) async fn budgets(url: &str, global: &GlobalArgs, command: BudgetsCommand) -> anyhow::Result<ExitCode> {
-    let app = App::prepare(url, global).await?;
-    let admin = seed_all(&app).await?;
+    let office = Office::prepared(url, global).await?;
     let done = match command {
-        BudgetsCommand::Set(args) => set(&app, admin, args, global.json).await,
-        BudgetsCommand::List { user } => list(&app, admin, user.as_deref(), global.json).await,
+        BudgetsCommand::Set(args) => set(&office, args, global.json).await,
+        BudgetsCommand::List { user } => list(&office, user.as_deref(), global.json).await,
         BudgetsCommand::Delete { id } => {
-            let deleted = app.use_cases.on_behalf_of(&origin()).delete_budget(admin, id).await;
+            let deleted = office.app.use_cases.on_behalf_of(&origin()).delete_budget(office.actor, id).await;
             if deleted.is_ok() && global.json {
                 report::json_line(&json!({ "budget": id.to_string(), "deleted": true }));
             } else if deleted.is_ok() {
@@ -45,11 +41,11 @@ pub(super) async fn budgets(url: &str, global: &GlobalArgs, command: BudgetsComm
             deleted.map_err(Into::into)
         }
     };
-    app.store.close().await;
+    office.app.store.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn set(app: &App, admin: Actor, args: BudgetSetArgs, json: bool) -> anyhow::Result<()> {
+async fn set(office: &Office, args: BudgetSetArgs, json: bool) -> anyhow::Result<()> {
     let unit = args.unit();
     let amount = match (args.tokens, args.usd) {
         (Some(tokens), _) => tokens,
@@ -60,17 +56,17 @@ async fn set(app: &App, admin: Actor, args: BudgetSetArgs, json: bool) -> anyhow
         (None, Some(id)) => BudgetScope::Execution(id),
         (None, None) => BudgetScope::User,
     };
-    let owner = owner(app, admin, args.user.as_deref()).await?;
+    let owner = office.owner(args.user.as_deref()).await?;
     let wanted = NewBudget { scope, unit, period: args.period, amount, owner };
-    show(&app.use_cases.on_behalf_of(&origin()).set_budget(admin, wanted).await?, json);
+    show(&office.app.use_cases.on_behalf_of(&origin()).set_budget(office.actor, wanted).await?, json);
     Ok(())
 }
 
-async fn list(app: &App, admin: Actor, user: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let owner = owner(app, admin, user).await?;
+async fn list(office: &Office, user: Option<&str>, json: bool) -> anyhow::Result<()> {
+    let owner = office.owner(user).await?;
     let mut page = PageRequest { limit: PAGE, after: None };
     loop {
-        let found = app.use_cases.budgets(admin, owner, page).await?;
+        let found = office.app.use_cases.budgets(office.actor, owner, page).await?;
         for standing in &found.items {
             show(standing, json);
         }
@@ -78,13 +74,6 @@ async fn list(app: &App, admin: Actor, user: Option<&str>, json: bool) -> anyhow
             Some(next) => page.after = Some(next),
             None => return Ok(()),
         }
-    }
-}
-
-async fn owner(app: &App, admin: Actor, email: Option<&str>) -> anyhow::Result<Option<UserId>> {
-    match email {
-        Some(email) => Ok(Some(app.access.user_by_email(admin, email).await.context("--user")?.id)),
-        None => Ok(None),
     }
 }
 
@@ -120,18 +109,18 @@ fn show(standing: &BudgetStanding, json: bool) {
 ///
 /// If the days are in the wrong order, or the database cannot be reached.
 pub(super) async fn usage(url: &str, global: &GlobalArgs, args: UsageArgs) -> anyhow::Result<ExitCode> {
-    let app = App::prepare(url, global).await?;
-    let admin = seed_all(&app).await?;
-    let done = sum(&app, admin, args, global.json).await;
-    app.store.close().await;
+    let office = Office::prepared(url, global).await?;
+    let done = sum(&office, args, global.json).await;
+    office.app.store.close().await;
     done.map(|()| ExitCode::SUCCESS)
 }
 
-async fn sum(app: &App, admin: Actor, args: UsageArgs, json: bool) -> anyhow::Result<()> {
+async fn sum(office: &Office, args: UsageArgs, json: bool) -> anyhow::Result<()> {
     let UsageArgs { by, from, to, agent, user, limit } = args;
     let agent = agent.map(Name::parse).transpose().context("--agent")?;
-    let owner = owner(app, admin, user.as_deref()).await?;
-    let rows = app.use_cases.usage(admin, UsageRequest { owner, from, to, agent, group: by, limit }).await?;
+    let owner = office.owner(user.as_deref()).await?;
+    let rows =
+        office.app.use_cases.usage(office.actor, UsageRequest { owner, from, to, agent, group: by, limit }).await?;
     if rows.is_empty() && !json {
         report::note("no model was asked in these days");
     }

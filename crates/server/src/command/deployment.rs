@@ -15,13 +15,13 @@ use turbocat_domain::{
     value::Search,
 };
 
-use super::{asked::Asked, input};
+use super::{input, print};
 use crate::{
     adapter::UuidV7,
     args::{
         DeployedArgs, DeploymentCreateArgs, DeploymentListArgs, DeploymentUpdateArgs, DeploymentsCommand, GlobalArgs,
     },
-    desk::origin,
+    desk::{Office, origin},
     report,
 };
 
@@ -38,8 +38,8 @@ pub(super) async fn deployments(
     global: &GlobalArgs,
     command: DeploymentsCommand,
 ) -> anyhow::Result<ExitCode> {
-    let asked = Asked::new(url, global).await?;
-    let (use_cases, actor) = (asked.app.use_cases.clone(), asked.actor);
+    let asked = Asked { office: Office::looking(url, global).await?, json: global.json };
+    let (use_cases, actor) = (asked.office.app.use_cases.clone(), asked.office.actor);
     match command {
         DeploymentsCommand::List(args) => asked.list_deployments(args).await?,
         DeploymentsCommand::Show { id } => asked.show_deployment(id).await?,
@@ -57,7 +57,7 @@ pub(super) async fn deployments(
         }
         DeploymentsCommand::Health { id } => {
             let is_well = asked.look_at(id).await?;
-            asked.end().await?;
+            asked.office.app.store.close().await;
             return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         DeploymentsCommand::Delete { id } => {
@@ -66,7 +66,14 @@ pub(super) async fn deployments(
         }
         DeploymentsCommand::Restore { id } => asked.told(&use_cases.restore_deployment(actor, id).await?),
     }
-    asked.end().await
+    asked.office.app.store.close().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Who asks, and in which form the answer is wanted.
+struct Asked {
+    office: Office,
+    json: bool,
 }
 
 impl Asked {
@@ -78,19 +85,19 @@ impl Asked {
             ..DeploymentFilter::default()
         };
         let page = PageRequest { limit: args.limit, after: None };
-        let found = self.app.use_cases.deployments(self.actor, filter, page).await?.items;
+        let found = self.office.app.use_cases.deployments(self.office.actor, filter, page).await?.items;
         let row = |one: &Deployment| {
             let words = [one.id.to_string(), one.name.to_string(), one.environment.to_string(), one.status.to_string()];
             let numbers = [one.revision.to_string(), one.total_requests.to_string(), one.total_errors.to_string()];
             [words.as_slice(), &[one.health_status.to_string()], numbers.as_slice()].concat()
         };
         let head = ["deployment", "name", "environment", "status", "health", "revision", "requests", "errors"];
-        self.print(&head, &found, (row, line));
+        print(self.json, &head, &found, (row, line));
         Ok(())
     }
 
     async fn show_deployment(&self, id: DeploymentId) -> anyhow::Result<()> {
-        let found = self.app.use_cases.deployment(self.actor, id).await?;
+        let found = self.office.app.use_cases.deployment(self.office.actor, id).await?;
         report::value(&line(&found));
         Ok(())
     }
@@ -104,7 +111,7 @@ impl Asked {
             source: source.context("name what is to be deployed: `--workflow NAME` or `--agent NAME`")?,
             settings,
         };
-        self.told(&self.app.use_cases.create_deployment((self.actor, None), content).await?.0);
+        self.told(&self.office.app.use_cases.create_deployment((self.office.actor, None), content).await?.0);
         Ok(())
     }
 
@@ -112,7 +119,7 @@ impl Asked {
         let (source, settings) = args.run.read()?;
         let change =
             DeploymentChange { name: args.name, description: args.description, source, settings, read_at: None };
-        self.told(&self.app.use_cases.change_deployment(self.actor, args.id, change).await?);
+        self.told(&self.office.app.use_cases.change_deployment(self.office.actor, args.id, change).await?);
         Ok(())
     }
 
@@ -124,7 +131,7 @@ impl Asked {
             trigger_type: TriggerType::Manual,
             trigger_data: json!({ "source": "cli" }),
         };
-        let started = self.app.use_cases.start(self.actor, &self.app.store, request).await?;
+        let started = self.office.app.use_cases.start(self.office.actor, &self.office.app.store, request).await?;
         if self.json {
             report::json_line(&json!({
                 "execution": started.id.to_string(), "workflow_id": started.workflow_id.to_string(),
@@ -136,7 +143,7 @@ impl Asked {
     }
 
     async fn issue_key(&self, id: DeploymentId) -> anyhow::Result<()> {
-        let (deployment, key) = self.app.access.issue_deployment_key(self.actor, id, &origin()).await?;
+        let (deployment, key) = self.office.app.access.issue_deployment_key(self.office.actor, id, &origin()).await?;
         if self.json {
             report::json_line(&json!({
                 "deployment": id.to_string(), "key": key.expose(), "endpoint_url": deployment.endpoint_url,
@@ -150,7 +157,7 @@ impl Asked {
 
     async fn list_revisions(&self, id: DeploymentId) -> anyhow::Result<()> {
         let page = PageRequest { limit: REVISIONS, after: None };
-        let found = self.app.use_cases.deployment_revisions(self.actor, id, page).await?.items;
+        let found = self.office.app.use_cases.deployment_revisions(self.office.actor, id, page).await?.items;
         let target = |one: &DeploymentRevision| match one.agent_id {
             Some(agent) => agent.to_string(),
             None => one.workflow_id.to_string(),
@@ -165,13 +172,13 @@ impl Asked {
                 "environment_vars": one.environment_vars, "created_at": one.created_at,
             })
         };
-        self.print(&["revision", "runs", "since"], &found, (row, line));
+        print(self.json, &["revision", "runs", "since"], &found, (row, line));
         Ok(())
     }
 
     /// Whether a deployment works.
     async fn look_at(&self, id: DeploymentId) -> anyhow::Result<bool> {
-        let health = self.app.use_cases.deployment_health(self.actor, id).await?;
+        let health = self.office.app.use_cases.deployment_health(self.office.actor, id).await?;
         if self.json {
             let (status, problems) = (health.status.as_str(), &health.problems);
             report::json_line(&json!({ "deployment": id.to_string(), "health": status, "problems": problems }));

@@ -3,7 +3,6 @@
 mod access;
 mod agents;
 mod apply;
-mod asked;
 mod audit;
 mod budgets;
 mod deployment;

@@ -47,12 +47,10 @@ impl Desk {
 
     /// The account with an address, if one is named.
     pub(crate) async fn owner(&self, email: Option<&str>) -> anyhow::Result<Option<UserId>> {
-        let Some(email) = email else { return Ok(None) };
-        match self {
-            Self::Database(office) => {
-                Ok(Some(office.app.access.user_by_email(office.actor, email).await.context("--user")?.id))
-            }
-            Self::Server(client) => Ok(Some(user_by_email(client, email).await.context("--user")?)),
+        match (self, email) {
+            (Self::Database(office), email) => office.owner(email).await,
+            (Self::Server(client), Some(email)) => Ok(Some(user_by_email(client, email).await.context("--user")?)),
+            (Self::Server(_), None) => Ok(None),
         }
     }
 

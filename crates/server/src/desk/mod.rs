@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use serde::de::DeserializeOwned;
 use turbocat_application::{Actor, Origin};
 use turbocat_client::Client;
+use turbocat_domain::id::UserId;
 use turbocat_http::Shown;
 
 pub(crate) use self::documents::RefusedDocuments;
@@ -41,22 +42,18 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// If the database cannot be reached, or there is no account yet.
+    /// As [`Office::looking`].
     pub(crate) async fn looking(url: &str, global: &GlobalArgs) -> anyhow::Result<Self> {
-        let app = App::connect(url, global).await?;
-        let actor = app.use_cases.administrator().await?.context("there is no account yet: run `turbocat seed`")?;
-        Ok(Self::Database(Box::new(Office { app, actor })))
+        Ok(Self::Database(Box::new(Office::looking(url, global).await?)))
     }
 
     /// On a database that is brought up to date, with an administrator.
     ///
     /// # Errors
     ///
-    /// If the database cannot be reached, or is not safe.
+    /// As [`Office::prepared`].
     pub(crate) async fn prepared(url: &str, global: &GlobalArgs) -> anyhow::Result<Self> {
-        let app = App::prepare(url, global).await?;
-        let actor = seed_all(&app).await?;
-        Ok(Self::Database(Box::new(Office { app, actor })))
+        Ok(Self::Database(Box::new(Office::prepared(url, global).await?)))
     }
 
     /// Closes what is open.
@@ -69,6 +66,38 @@ impl Desk {
 }
 
 impl Office {
+    /// On a database whose schema is current. Looking makes nothing.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be reached, or there is no account yet.
+    pub(crate) async fn looking(url: &str, global: &GlobalArgs) -> anyhow::Result<Self> {
+        let app = App::connect(url, global).await?;
+        let actor = app.use_cases.administrator().await?.context("there is no account yet: run `turbocat seed`")?;
+        Ok(Self { app, actor })
+    }
+
+    /// On a database that is brought up to date, with an administrator.
+    ///
+    /// # Errors
+    ///
+    /// If the database cannot be reached, or is not safe.
+    pub(crate) async fn prepared(url: &str, global: &GlobalArgs) -> anyhow::Result<Self> {
+        let app = App::prepare(url, global).await?;
+        let actor = seed_all(&app).await?;
+        Ok(Self { app, actor })
+    }
+
+    /// The account with an address, if one is named.
+    ///
+    /// # Errors
+    ///
+    /// If there is none.
+    pub(crate) async fn owner(&self, email: Option<&str>) -> anyhow::Result<Option<UserId>> {
+        let Some(email) = email else { return Ok(None) };
+        Ok(Some(self.app.access.user_by_email(self.actor, email).await.context("--user")?.id))
+    }
+
     /// Another process may wait for what was done; it looks by itself, only later.
     async fn hint(&self) -> anyhow::Result<()> {
         Ok(self.app.store.hint().await?)
