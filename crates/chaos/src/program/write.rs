@@ -14,7 +14,7 @@ const AFTER_MAX: usize = 6;
 const TURNS: u64 = 3;
 
 /// The agents: all act alike, but few run at once of one of them.
-pub(crate) const AGENTS: [(&str, u64); 2] = [("chaos-wide", 1_000), ("chaos-narrow", 3)];
+pub(crate) const AGENTS: [(&str, u64); 2] = [("chaos-wide", 1_000), ("chaos-narrow", 18)];
 
 /// The document of an agent that acts.
 pub(crate) fn agent((name, at_once): (&str, u64)) -> Value {
