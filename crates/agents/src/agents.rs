@@ -232,7 +232,7 @@ impl Agents {
 impl AgentRunner for Agents {
     async fn run(&self, mut call: AgentCall, log: Arc<dyn LogSink>) -> Result<Value, StepError> {
         let own = self.open_secrets(&call).await?;
-        call.inputs = merge(&call.agent.parameters, call.inputs);
+        call.inputs = call.agent.inputs_over_parameters(call.inputs);
         check_input(&call.agent, &call.inputs, self.schemas.validator())?;
         let redactor = if own.is_empty() {
             Arc::clone(&self.redactor)
@@ -257,19 +257,6 @@ impl AgentRunner for Agents {
     }
 }
 
-/// The inputs over the agent's parameters, member by member.
-fn merge(parameters: &Value, inputs: Value) -> Value {
-    match (parameters, inputs) {
-        (Value::Object(parameters), Value::Object(inputs)) => {
-            let mut merged = parameters.clone();
-            merged.extend(inputs);
-            Value::Object(merged)
-        }
-        (Value::Object(parameters), Value::Null) => Value::Object(parameters.clone()),
-        (_, inputs) => inputs,
-    }
-}
-
 /// The time of one attempt: the smaller of the step's and the agent's.
 pub(crate) fn timeout_ms(call: &AgentCall) -> u64 {
     let own = call.agent.max_execution_time.map_or(u64::MAX, |seconds| u64::from(seconds).saturating_mul(1_000));
@@ -289,20 +276,4 @@ pub(crate) fn job(call: &AgentCall, task: Task) -> Job {
 /// A configuration that was changed behind the back of the check at publishing.
 pub(crate) fn invalid_config(problems: &Problems) -> StepError {
     StepError::permanent("invalid_config", format!("the agent's configuration is wrong: {problems}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn inputs_stand_above_parameters_member_by_member() {
-        let parameters = json!({ "limit": 5, "query": "all" });
-
-        assert_eq!(merge(&parameters, json!({ "query": "cats" })), json!({ "limit": 5, "query": "cats" }));
-        assert_eq!(merge(&parameters, Value::Null), parameters);
-        assert_eq!(merge(&json!({}), json!([1])), json!([1]));
-    }
 }

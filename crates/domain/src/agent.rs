@@ -169,6 +169,26 @@ impl Agent {
         self.capabilities.get("output")
     }
 
+    /// What it is given: inputs over its parameters, member by member.
+    #[must_use]
+    pub fn inputs_over_parameters(&self, inputs: Value) -> Value {
+        match (&self.parameters, inputs) {
+            (Value::Object(parameters), Value::Object(inputs)) if !parameters.is_empty() => {
+                let mut merged = parameters.clone();
+                merged.extend(inputs);
+                Value::Object(merged)
+            }
+            (Value::Object(parameters), Value::Null) => Value::Object(parameters.clone()),
+            (_, inputs) => inputs,
+        }
+    }
+
+    /// Whether one of type `workflow` waits for the end of what it starts; the others say nothing of it.
+    #[must_use]
+    pub fn waits_for_end(&self) -> bool {
+        self.config.get("wait").and_then(Value::as_bool).unwrap_or(true)
+    }
+
     /// Whether it is the version that its name stands for.
     #[must_use]
     pub fn is_active(&self) -> bool {
@@ -256,6 +276,26 @@ mod tests {
             ..first
         };
         assert_eq!(next, expected);
+    }
+
+    #[test]
+    fn inputs_stand_above_parameters_member_by_member() {
+        let parameters = json!({ "limit": 5, "query": "all" });
+        let agent = Agent { parameters: parameters.clone(), ..agent() };
+
+        let given = agent.inputs_over_parameters(json!({ "query": "cats" }));
+        assert_eq!(given, json!({ "limit": 5, "query": "cats" }));
+        assert_eq!(agent.inputs_over_parameters(Value::Null), parameters);
+        assert_eq!(agent.inputs_over_parameters(json!([1])), json!([1]));
+    }
+
+    #[test]
+    fn what_an_agent_starts_is_waited_for_unless_it_says_otherwise() {
+        let waits = |config| Agent { config, ..agent() }.waits_for_end();
+
+        assert!(waits(json!({ "workflow": "report" })));
+        assert!(waits(json!({ "workflow": "report", "wait": true })));
+        assert!(!waits(json!({ "workflow": "report", "wait": false })));
     }
 
     #[test]

@@ -100,6 +100,16 @@ pub fn allocated_memory_mb(trigger_data: &Value) -> Option<u32> {
     trigger_data.get(ALLOCATED)?.get("memory_mb")?.as_u64()?.try_into().ok()
 }
 
+/// Where the data of what started an execution say that nobody waits for its end.
+pub const DETACHED: &str = "detached";
+
+/// Whether an execution that another one has started goes its own way: nobody waits for its end, and it is not cancelled
+/// with what started it.
+#[must_use]
+pub fn is_detached(trigger_data: &Value) -> bool {
+    trigger_data.get(DETACHED).and_then(Value::as_bool).unwrap_or_default()
+}
+
 /// Where the data of what started an execution say what it may use.
 pub const ALLOCATED: &str = "allocated";
 

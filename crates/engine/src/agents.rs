@@ -33,18 +33,6 @@ pub(crate) fn effective_timeout_ms(agent: &Agent, step_timeout_ms: u64) -> u64 {
     agent.max_execution_time.map_or(step_timeout_ms, |seconds| step_timeout_ms.min(u64::from(seconds) * 1_000))
 }
 
-/// What the agent is given: the step's inputs over the agent's parameters.
-pub(crate) fn inputs_over_parameters(agent: &Agent, inputs: Value) -> Value {
-    match (&agent.parameters, inputs) {
-        (Value::Object(parameters), Value::Object(inputs)) if !parameters.is_empty() => {
-            let mut merged = parameters.clone();
-            merged.extend(inputs);
-            Value::Object(merged)
-        }
-        (_, inputs) => inputs,
-    }
-}
-
 /// The agent, with no more memory than the deployment has that its execution belongs to.
 pub(crate) fn within_memory(agent: Arc<Agent>, memory_mb: Option<u32>) -> Arc<Agent> {
     let own = agent.max_memory_mb.unwrap_or(AGENT_MEMORY_MB_DEFAULT);
@@ -76,7 +64,6 @@ pub(crate) async fn attempt(
 #[cfg(test)]
 mod tests {
     use chrono::DateTime;
-    use serde_json::json;
     use turbocat_domain::{agent::AgentType, agent::NewAgent, id::UserId};
     use uuid::Uuid;
 
@@ -111,13 +98,5 @@ mod tests {
         assert_eq!(own(Some(512), Some(64)), Some(64));
         assert_eq!(own(None, Some(64)), Some(64));
         assert_eq!((own(Some(64), None), own(None, None)), (Some(64), None));
-    }
-
-    #[test]
-    fn inputs_win_over_parameters() {
-        let agent = Agent { parameters: json!({ "a": 1, "b": 1 }), ..agent() };
-
-        assert_eq!(inputs_over_parameters(&agent, json!({ "b": 2, "c": 2 })), json!({ "a": 1, "b": 2, "c": 2 }));
-        assert_eq!(inputs_over_parameters(&agent, json!([1])), json!([1]));
     }
 }

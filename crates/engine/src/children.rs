@@ -9,8 +9,10 @@
 //! 1. The id of a child is a function of its parent, the path and the attempt: starting it twice is starting it
 //!    once.
 //! 2. A child runs the version that was active when it was first started.
-//! 3. A child for whose answer nobody waits is asked to be cancelled: at once, and if its parent's worker dies before
-//!    that, by the next owner before the parent's end.
+//! 3. A child for whose answer nobody waits any more is asked to be cancelled: at once, and if its parent's worker dies
+//!    before that, by the next owner before the parent's end.
+//! 4. A child that goes its own way (`wait: false`) is never cancelled with its parent, and tells it nothing: the step has
+//!    answered when the child is accepted.
 
 use std::sync::Arc;
 
@@ -18,8 +20,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use turbocat_domain::{
     agent::Agent,
-    agent_form::check_input,
-    execution::TriggerType,
+    agent_form::{check_input, check_output},
+    execution::{DETACHED, Execution, TriggerType, is_detached},
     expression::looks_like_secret,
     id::{ExecutionId, UserId, WorkflowId},
     limits,
@@ -81,8 +83,9 @@ pub(crate) fn children_max() -> usize {
     usize::try_from(limits::CHILDREN_MAX).unwrap_or(usize::MAX)
 }
 
-/// Starts a child; it is there afterwards, or there already, or the error says why it cannot be.
-pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<(), StepError> {
+/// Starts a child; it is there afterwards, or there already, or the error says why it cannot be. The answer of a step that
+/// does not wait for it.
+pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<Option<Value>, StepError> {
     if call.depth >= core.options.child_depth_max {
         let limit = core.options.child_depth_max;
         let message = format!("executions may start executions to a depth of {limit}, and this one stands at the end");
@@ -96,22 +99,29 @@ pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<(), StepE
     let workflow_id = resolve(core, &call.agent).await?;
     let workflow = plans::load(core, workflow_id).await?;
     workflow.check_input(core, &call.inputs, "the workflow does not take these inputs")?;
+    let id = child_id(call.parent, &call.path, call.attempt);
+    let mut cause = json!({ "parent_execution_id": call.parent.as_uuid(), "path": call.path });
+    let mut answer = None;
+    if !call.agent.waits_for_end() {
+        cause[DETACHED] = Value::Bool(true);
+        let started = json!({ "execution_id": id });
+        check_output(&call.agent, &started, &*core.ports.schemas)?;
+        answer = Some(started);
+    }
     let child = NewExecution {
-        id: child_id(call.parent, &call.path, call.attempt),
+        id,
         workflow_id,
         user_id: call.user_id,
         trigger_type: TriggerType::Event,
-        trigger_data: trace::with(
-            joined(json!({ "parent_execution_id": call.parent.as_uuid(), "path": call.path }), call.inherited),
-            call.trace,
-        ),
+        trigger_data: trace::with(joined(cause, call.inherited), call.trace),
         input: call.inputs,
         steps_total: workflow.plan.steps_total(),
         timeout_ms: workflow.plan.settings().timeout_ms,
         parent: Some((call.parent, child_path(&call.path, call.attempt))),
         depth: call.depth + 1,
     };
-    insert(core, child).await
+    insert(core, child).await?;
+    Ok(answer)
 }
 
 /// What started an execution, with what it takes over from the one that did.
@@ -194,7 +204,10 @@ pub(crate) async fn cancel_all(core: &Arc<Core>, parent: ExecutionId) {
                 return;
             }
         };
-        for child in found.items.iter().filter(|child| !child.status.is_terminal() && !child.cancel_requested) {
+        let is_left = |child: &&Execution| {
+            !child.status.is_terminal() && !child.cancel_requested && !is_detached(&child.trigger_data)
+        };
+        for child in found.items.iter().filter(is_left) {
             cancel(core, child.id).await;
         }
         page.after = found.next;

@@ -156,14 +156,18 @@ impl AttemptHost for StepHost {
     async fn run_workflow(&self, call: WorkflowCall) -> Result<Value, StepError> {
         let path = format!("{}/{}", self.child.path, call.key);
         let id = children::child_id(self.child.parent, &path, 1);
-        // The agent names the workflow, as one of type `workflow` would.
-        let agent = Agent { config: json!({ "workflow": call.workflow }), ..Agent::clone(&self.child.agent) };
+        // The agent names the workflow, as one of type `workflow` would; what it says of its own form is not about that.
+        let (config, capabilities) = (json!({ "workflow": call.workflow, "wait": call.waits }), Value::Null);
+        let agent = Agent { config, capabilities, ..Agent::clone(&self.child.agent) };
         let trace = turbocat_trace::outgoing(&Span::current());
         let child =
             ChildCall { path, attempt: 1, inputs: call.inputs, agent: Arc::new(agent), trace, ..self.child.clone() };
-        self.start(child).await?;
+        let answer = self.start(child).await?;
         self.life.hints.claim();
-        self.outcome(id).await
+        match answer {
+            Some(answer) => Ok(answer),
+            None => self.outcome(id).await,
+        }
     }
 }
 
@@ -173,7 +177,7 @@ impl StepHost {
     }
 
     /// Starts a child, if the run still wants this attempt.
-    async fn start(&self, child: ChildCall) -> Result<(), StepError> {
+    async fn start(&self, child: ChildCall) -> Result<Option<Value>, StepError> {
         let lost = |_| StepError::transient("lease_lost", "the worker lost the execution while the step ran");
         let (answer, may_start) = oneshot::channel();
         let asked = StartOfChild { slot: self.slot, step: self.step, attempt: self.attempt, answer };

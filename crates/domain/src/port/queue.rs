@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::Result;
 use crate::{
-    execution::TriggerType,
+    execution::{TriggerType, is_detached},
     id::{EventId, ExecutionId, UserId, WorkerId, WorkflowId},
     step_run::{StepError, StepRecord},
 };
@@ -69,6 +69,14 @@ pub struct ClaimedExecution {
     pub parent: Option<(ExecutionId, String)>,
     /// What it has recorded so far, in the order of `seq`.
     pub records: Vec<StepRecord>,
+}
+
+impl ClaimedExecution {
+    /// The execution and the path of the step that wait for its end: what started it, unless it goes its own way.
+    #[must_use]
+    pub fn awaited_by(&self) -> Option<(ExecutionId, String)> {
+        self.parent.clone().filter(|_| !is_detached(&self.trigger_data))
+    }
 }
 
 /// Asks for executions.
@@ -181,7 +189,7 @@ pub trait ExecutionQueue: Send + Sync {
     /// Takes the mail of the executions that the worker owns: each is reported once for all that came in.
     async fn take_mail(&self, worker: WorkerId) -> Result<Vec<ExecutionMail>>;
 
-    /// The ended children of these executions.
+    /// The ended children of these executions, but for those that go their own way: nobody waits for them.
     async fn ended_children(&self, parents: &[ExecutionId]) -> Result<Vec<(ExecutionId, EndedChild)>>;
 
     /// Asks for the execution to be cancelled, and wakes who must do it.

@@ -52,6 +52,8 @@ pub struct WorkflowCall {
     pub workflow: String,
     /// What it is given.
     pub inputs: Value,
+    /// Whether its end is waited for; otherwise the answer is which execution was started.
+    pub waits: bool,
 }
 
 /// The code of the error of an attempt that waits for a budget.

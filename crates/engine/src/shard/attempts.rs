@@ -69,7 +69,7 @@ impl Shard {
             path: if is_planted(Bug::KeyOfAttempt) { format!("{}#{attempt}", start.path) } else { start.path },
             attempt,
             timeout_ms: agents::effective_timeout_ms(&agent, start.timeout_ms),
-            inputs: agents::inputs_over_parameters(&agent, start.inputs),
+            inputs: agent.inputs_over_parameters(start.inputs),
             agent,
             host: Arc::clone(&host) as _,
         };
@@ -109,16 +109,16 @@ impl Shard {
     pub(super) fn start_child(&mut self, key: SlotKey, start: StartStep, agent: Arc<Agent>) {
         let Some(slot) = self.slots.get(key) else { return };
         let (step, attempt) = (start.step, start.attempt);
-        if slot.children().count() + slot.children_ended >= children::children_max() {
+        if slot.children().count() + slot.children_ended + slot.children_detached >= children::children_max() {
             let error = children::too_many();
-            let child = Child { attempt, path: String::new(), id: slot.id, is_started: false };
+            let child = Child { attempt, path: String::new(), id: slot.id, is_started: false, agent };
             self.set_active(key, step, Active::Child(child));
             return self.take_in(key, Report::Failed { step, attempt, error });
         }
         let id = children::child_id(slot.id, &start.path, attempt);
-        let path = children::child_path(&start.path, attempt);
+        let (path, waits) = (children::child_path(&start.path, attempt), agent.waits_for_end());
         let child = child_of(slot, &start, &agent);
-        let call = ChildCall { inputs: agents::inputs_over_parameters(&agent, start.inputs), ..child };
+        let call = ChildCall { inputs: agent.inputs_over_parameters(start.inputs), ..child };
         let life = Arc::clone(&self.life);
         self.life.core.tasks.spawn(async move {
             let result = tokio::select! {
@@ -135,8 +135,9 @@ impl Shard {
         });
         if let Some(slot) = self.slots.get_mut(key) {
             slot.children_starting += 1;
+            slot.children_detached += usize::from(!waits);
         }
-        self.set_active(key, step, Active::Child(Child { attempt, path, id, is_started: false }));
+        self.set_active(key, step, Active::Child(Child { attempt, path, id, is_started: false, agent }));
         self.show_later(key, step, attempt);
     }
 
@@ -153,14 +154,17 @@ impl Shard {
             _ => false,
         };
         match result {
-            Ok(()) if awaited => {
+            Ok(Some(answer)) if awaited => self.take_in(key, Report::Answered { step, attempt, answer }),
+            // It goes its own way, also if its step was interrupted meanwhile.
+            Ok(Some(_)) => {}
+            Ok(None) if awaited => {
                 let Some(Active::Child(active)) = self.take_active(key, step) else { return };
                 self.set_active(key, step, Active::Child(Child { is_started: true, ..active }));
                 // It may have been there, and ended, before.
                 self.request_read(key, false);
                 self.settle(key);
             }
-            Ok(()) => self.cancel_child(child),
+            Ok(None) => self.cancel_child(child),
             Err(error) if awaited => self.take_in(key, Report::Failed { step, attempt, error }),
             Err(_) => {}
         }

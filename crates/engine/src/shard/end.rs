@@ -114,7 +114,7 @@ impl Shard {
             steps_failed,
             started_at: claimed.started_at,
             completed_at: self.now.max(claimed.started_at),
-            parent: claimed.parent.clone(),
+            parent: claimed.awaited_by(),
         });
         let trigger = (claimed.trigger_type, claimed.trigger_data.clone());
         let input = claimed.input.clone();

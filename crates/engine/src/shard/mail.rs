@@ -10,6 +10,8 @@ use std::{
 
 use tokio::time::Instant;
 use turbocat_domain::{
+    agent::Agent,
+    agent_form::check_output,
     id::ExecutionId,
     port::{EndedChild, ExecutionMail, RepositoryError},
     run::{AwaitedEvent, Report, StepAddress},
@@ -70,6 +72,8 @@ pub(super) struct Reads {
 struct Read {
     id: ExecutionId,
     has_children: bool,
+    /// The agents that say a form of their answer, by the paths of their children.
+    forms: HashMap<String, Arc<Agent>>,
     waits: Vec<(StepAddress, String, AwaitedEvent)>,
     /// Whether it may have been asked to stop.
     check_cancel: bool,
@@ -130,6 +134,8 @@ impl Shard {
     pub(super) fn request_read(&mut self, key: SlotKey, check_cancel: bool) {
         let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_live()) else { return };
         let has_children = slot.children().next().is_some();
+        let forms = slot.children().filter(|child| child.agent.output_schema().is_some());
+        let forms = forms.map(|child| (child.path.clone(), Arc::clone(&child.agent))).collect();
         if !(has_children || slot.waits_for_events() || check_cancel) {
             return;
         }
@@ -139,11 +145,11 @@ impl Shard {
         match self.reads.waiting.entry(key) {
             Entry::Occupied(mut waiting) => {
                 let check_cancel = check_cancel || waiting.get().check_cancel;
-                waiting.insert(Read { id: slot.id, has_children, waits, check_cancel });
+                waiting.insert(Read { id: slot.id, has_children, forms, waits, check_cancel });
             }
             Entry::Vacant(place) => {
                 slot.reading += 1;
-                place.insert(Read { id: slot.id, has_children, waits, check_cancel });
+                place.insert(Read { id: slot.id, has_children, forms, waits, check_cancel });
             }
         }
         self.read_next();
@@ -237,7 +243,14 @@ async fn look_up(core: &Arc<Core>, reads: BTreeMap<SlotKey, Read>) -> ReadReply 
             let (queue, parents) = (Arc::clone(&core.ports.queue), Arc::clone(&parents));
             async move { queue.ended_children(&parents).await }
         });
-        reply.children = found(children.await);
+        let by_parent: HashMap<ExecutionId, &Read> = reads.values().map(|read| (read.id, read)).collect();
+        let checked = found(children.await).into_iter().map(|(parent, child)| {
+            match by_parent.get(&parent).and_then(|read| read.forms.get(&child.path)) {
+                Some(agent) => (parent, in_form(core, agent, child)),
+                None => (parent, child),
+            }
+        });
+        reply.children = checked.collect();
     }
     for (slot, read) in reads {
         let id = read.id;
@@ -249,6 +262,15 @@ async fn look_up(core: &Arc<Core>, reads: BTreeMap<SlotKey, Read>) -> ReadReply 
         }
     }
     reply
+}
+
+/// Holds the answer of a child against what the agent that started it says of its answers.
+fn in_form(core: &Core, agent: &Agent, child: EndedChild) -> EndedChild {
+    let result = child.result.and_then(|answer| {
+        check_output(agent, &answer, &*core.ports.schemas)?;
+        Ok(answer)
+    });
+    EndedChild { result, ..child }
 }
 
 async fn look_up_events(

@@ -73,7 +73,8 @@ pub(crate) struct ChildStarted {
     pub(crate) step: StepAddress,
     pub(crate) attempt: u16,
     pub(crate) child: ExecutionId,
-    pub(crate) result: Result<(), StepError>,
+    /// The answer of a step that does not wait for its end.
+    pub(crate) result: Result<Option<Value>, StepError>,
 }
 
 /// An attempt that wants to start a child.

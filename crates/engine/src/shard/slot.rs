@@ -1,10 +1,11 @@
 //! One run in memory, and what of it is going on.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
 use tokio::task::AbortHandle;
 use turbocat_domain::{
+    agent::Agent,
     execution::ExecutionStatus,
     id::{AgentId, ExecutionId, UserId, WorkflowId},
     plan::Action,
@@ -22,6 +23,7 @@ pub(super) struct Slot {
     pub(super) id: ExecutionId,
     pub(super) workflow_id: WorkflowId,
     pub(super) user_id: UserId,
+    /// Who waits for its end.
     pub(super) parent: Option<(ExecutionId, String)>,
     pub(super) depth: u16,
     pub(super) started_at: DateTime<Utc>,
@@ -45,6 +47,8 @@ pub(super) struct Slot {
     pub(super) reading: u32,
     /// Children of it that have ended.
     pub(super) children_ended: usize,
+    /// Children that it has started and does not wait for.
+    pub(super) children_detached: usize,
     /// Children that its attempts have started.
     pub(super) children_of_attempts: usize,
     /// Children of it whose start is under way.
@@ -120,6 +124,8 @@ pub(super) struct Child {
     pub(super) id: ExecutionId,
     /// Whether it is known to be there.
     pub(super) is_started: bool,
+    /// What started it, whose form its answer must have.
+    pub(super) agent: Arc<Agent>,
 }
 
 /// A wait.
@@ -174,7 +180,7 @@ impl Slot {
             id: claimed.id,
             workflow_id: claimed.workflow_id,
             user_id: claimed.user_id,
-            parent: claimed.parent.clone(),
+            parent: claimed.awaited_by(),
             depth: claimed.depth,
             started_at: claimed.started_at,
             deadline_at: claimed.deadline_at,
@@ -188,6 +194,7 @@ impl Slot {
             held: 0,
             reading: 0,
             children_ended: 0,
+            children_detached: 0,
             children_of_attempts: 0,
             children_starting: 0,
             leaves_children: false,

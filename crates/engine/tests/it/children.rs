@@ -262,3 +262,72 @@ async fn a_workflow_that_is_not_there_fails_the_step() {
 
     assert_eq!(world.ended(id).await.error_code.as_deref(), Some("workflow_not_found"));
 }
+
+/// A parent that starts a child of its own way, and then fails.
+async fn a_detaching_parent(world: &mut World) -> turbocat_domain::id::WorkflowId {
+    world.workflow(chain("child", 1)).await;
+    world.detached_agent("call", "child").await;
+    let steps = json!([
+        { "key": "call", "type": "agent", "agent": "call" },
+        { "key": "bad", "type": "agent", "depends_on": ["call"] },
+    ]);
+    world.workflow(json!({ "name": "parent", "steps": steps })).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_does_not_wait_answers_with_what_it_started_which_outlives_its_parent() {
+    let mut world = World::new().await;
+    let workflow = a_detaching_parent(&mut world).await;
+    let slow = |_: &_| Answer::After(Duration::from_secs(20), Ok(json!("late")));
+    let bad = |_: &_| Answer::After(Duration::from_secs(2), Err(StepError::permanent("bad", "no")));
+    let engine = world.engine(ScriptedRunner::new().path("s0", slow).path("bad", bad)).await;
+    let id = world.start(&engine.handle(), workflow, json!({})).await;
+
+    assert_eq!(world.ended(id).await.error_code.as_deref(), Some("bad"));
+    let child = child_of(&world, id).await;
+    let call = world.records(id).await.into_iter().find(|record| record.path == "call").unwrap();
+    assert_eq!(call.outcome, StepOutcome::Completed(json!({ "execution_id": child.id })));
+    assert!(!child.cancel_requested);
+    assert_eq!((child.depth, child.parent), (1, Some((id, "call".to_owned()))));
+    assert_eq!(world.completed(child.id).await.output_data, json!("late"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_its_own_way_is_started_once_and_not_cancelled_whoever_dies() {
+    let mut world = World::new().await;
+    let workflow = a_detaching_parent(&mut world).await;
+    let runner = ScriptedRunner::new().path("s0", |_| Answer::Hang).path("bad", |_| Answer::Hang);
+    let engine = world.engine(runner.clone()).await;
+    // The child is accepted, and the worker dies before its step can be recorded.
+    *world.store.refused.lock().unwrap() = Some("journal.commit");
+    let id = world.start(&engine.handle(), workflow, json!({})).await;
+    pass(2_000).await;
+    let before = child_of(&world, id).await.id;
+    drop(engine);
+    *world.store.refused.lock().unwrap() = None;
+
+    let engine = world.engine(runner).await;
+    pass(15_000).await;
+    world.cancel(id).await;
+    engine.handle().wake();
+    assert_eq!(world.ended(id).await.status, ExecutionStatus::Cancelled);
+    pass(3_000).await;
+    let child = child_of(&world, id).await;
+    assert_eq!((child.id, child.status, child.cancel_requested), (before, ExecutionStatus::Running, false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_of_a_child_has_the_form_that_the_agent_says() {
+    let mut world = World::new().await;
+    world.workflow(chain("child", 1)).await;
+    let (config, capabilities) = (json!({ "workflow": "child" }), json!({ "output": { "required": ["total"] } }));
+    world.agent("call", |agent| Agent { kind: AgentType::Workflow, config, capabilities, ..agent }).await;
+    let steps = json!([{ "key": "call", "type": "agent", "agent": "call" }]);
+    let workflow = world.workflow(json!({ "name": "parent", "steps": steps })).await;
+    let runner = ScriptedRunner::new().path("s0", |_| Answer::Reply(json!("three")));
+    let engine = world.engine(runner).await;
+    let id = world.start(&engine.handle(), workflow, json!({})).await;
+
+    let ended = world.ended(id).await;
+    assert_eq!(ended.error_code.as_deref(), Some("output_invalid"), "{ended:?}");
+}

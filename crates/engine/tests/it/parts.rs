@@ -60,8 +60,12 @@ impl AgentRunner for Turns {
             said.push(call.host.record(part, None).await?);
         }
         if let Some(workflow) = &self.workflow {
-            let call_of =
-                WorkflowCall { key: "call.1".to_owned(), workflow: workflow.clone(), inputs: json!({ "n": 7 }) };
+            let call_of = WorkflowCall {
+                key: "call.1".to_owned(),
+                workflow: workflow.clone(),
+                inputs: json!({ "n": 7 }),
+                waits: true,
+            };
             said.push(call.host.run_workflow(call_of).await?);
         }
         Ok(Value::Array(said))

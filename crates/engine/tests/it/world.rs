@@ -85,6 +85,12 @@ impl World {
         self.agent(name, |agent| Agent { kind: AgentType::Workflow, config, ..agent }).await;
     }
 
+    /// An agent of type `workflow` whose step does not wait for what it starts.
+    pub(crate) async fn detached_agent(&mut self, name: &str, workflow: &str) {
+        let config = json!({ "workflow": workflow, "wait": false });
+        self.agent(name, |agent| Agent { kind: AgentType::Workflow, config, ..agent }).await;
+    }
+
     /// Publishes a workflow; steps without an agent run `echo`.
     pub(crate) async fn workflow(&mut self, mut document: Value) -> WorkflowId {
         document["description"] = json!("a test");

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 use serde_json::json;
 use turbocat_domain::{
-    execution::ExecutionStatus,
+    execution::{DETACHED, ExecutionStatus},
     id::{ExecutionId, WorkerId, WorkflowId},
     port::{ClaimRequest, FinishedExecution, NewExecution, RepositoryError, WaitRecord},
     step_run::StepError,
@@ -334,19 +334,22 @@ pub async fn the_next_due_time_is_known(store: &dyn ContractStore) {
     assert_eq!(store.next_due().await.unwrap().execution, None);
 }
 
-/// The children that have ended are told with their output, or with why they did not complete; the others are not.
+/// The children that have ended are told with their output, or with why they did not complete; the others are not, and not
+/// those for whose end nobody waits.
 pub async fn ended_children_are_told_with_their_results(store: &dyn ContractStore) {
     let scene = Scene::set(store).await;
     let worker = scene.worker(store).await;
     let parent = scene.running(store, worker).await.id;
-    let paths = ["map[0].call", "map[1].call", "map[2].call"];
-    let children = paths.map(|path| a_new_child(&scene.ids, &scene.workflow, parent, path));
+    let paths = ["map[0].call", "map[1].call", "map[2].call", "map[3].call"];
+    let mut children = paths.map(|path| a_new_child(&scene.ids, &scene.workflow, parent, path));
+    children[3].trigger_data = json!({ DETACHED: true });
     store.insert(&children, None).await.unwrap();
     let claimed = claim(store, worker).await;
     let of = |path: &str| claimed.iter().find(|child| child.parent.as_ref().is_some_and(|(_, at)| at == path));
 
     let error = StepError::permanent("http_status", "it answered 500");
     finish(store, worker, a_completion(of(paths[0]).unwrap())).await;
+    finish(store, worker, a_completion(of(paths[3]).unwrap())).await;
     finish(
         store,
         worker,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use turbocat_domain::{
-    execution::{Execution, ExecutionStatus},
+    execution::{Execution, ExecutionStatus, is_detached},
     id::{ExecutionId, WorkerId},
     port::{
         CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, ExecutionMail, ExecutionQueue, NewExecution,
@@ -187,7 +187,7 @@ impl Engine {
             .filter_map(|(path, id)| {
                 let child = &self.executions.get(id)?.execution;
                 let ended = EndedChild { id: *id, path: path.clone(), result: result_of(child) };
-                child.status.is_terminal().then_some((parent, ended))
+                (child.status.is_terminal() && !is_detached(&child.trigger_data)).then_some((parent, ended))
             })
             .collect()
     }

@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Value, json};
 use turbocat_domain::{
     agent::{Agent, AgentType},
+    agent_form::{check_input, check_output},
     execution_log::LogLevel,
     expression::looks_like_secret,
     limits,
@@ -162,19 +163,28 @@ impl<'a> Caller<'a> {
     }
 
     async fn operate(&self, ready: &Ready<'_>, key: &str, wanted: &ToolCall) -> Result<Value, StepError> {
-        let workflow =
-            |name: &str| WorkflowCall { key: key.to_owned(), workflow: name.to_owned(), inputs: wanted.input.clone() };
         match &ready.does {
-            Does::Workflow(name) => self.call.host.run_workflow(workflow(name)).await,
-            Does::Agent(agent) if agent.kind == AgentType::Workflow => {
-                let name = agent.config.get("workflow").and_then(Value::as_str).unwrap_or_default();
-                self.call.host.run_workflow(workflow(name)).await
+            Does::Workflow(name) => {
+                let (key, workflow, inputs) = (key.to_owned(), (*name).to_owned(), wanted.input.clone());
+                self.call.host.run_workflow(WorkflowCall { key, workflow, inputs, waits: true }).await
             }
+            Does::Agent(agent) if agent.kind == AgentType::Workflow => self.run_workflow(agent, (key, wanted)).await,
             Does::Agent(agent) => self.run_agent(ready, agent, (key, wanted)).await,
             Does::Mcp { session, tool } => {
                 session.call(tool, &wanted.input, &format!("{}/{key}", self.call.idempotency_key())).await
             }
         }
+    }
+
+    /// Runs an agent of type `workflow`, which says what its workflow is given and gives.
+    async fn run_workflow(&self, agent: &Agent, (key, wanted): (&str, &ToolCall)) -> Result<Value, StepError> {
+        let inputs = agent.inputs_over_parameters(wanted.input.clone());
+        check_input(agent, &inputs, self.around.schemas)?;
+        let workflow = agent.config.get("workflow").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let call = WorkflowCall { key: key.to_owned(), workflow, inputs, waits: agent.waits_for_end() };
+        let answer = self.call.host.run_workflow(call).await?;
+        check_output(agent, &answer, self.around.schemas)?;
+        Ok(answer)
     }
 
     async fn run_agent(
