@@ -96,6 +96,9 @@ pub(crate) async fn claim(life: Arc<Life>) {
             Ok(()) => backoff = Backoff::default(),
             Err(error) => pause("queue.claim", &error, backoff.next()).await,
         }
+        if life.timetable.is_burst() {
+            tokio::time::sleep(GIVES_WAY.0).await;
+        }
         wait(&life, look_at).await;
     }
 }
@@ -103,6 +106,10 @@ pub(crate) async fn claim(life: Arc<Life>) {
 /// Places that were not there, a time that the database's clock has not reached, and what is due behind what is being
 /// claimed are asked for gently.
 const PAUSE: Duration = Duration::from_millis(5);
+
+/// How long the claim loop gives way to a burst of schedules, and how many it takes then: what waits for a place beside
+/// the burst is not forgotten.
+const GIVES_WAY: (Duration, usize) = (Duration::from_secs(1), 100);
 
 /// Sleeps until there is a reason to look or to claim.
 async fn wait(life: &Life, look_at: Instant) {
@@ -172,7 +179,8 @@ async fn look(life: &Arc<Life>) -> Result<bool> {
 async fn claim_all(life: &Arc<Life>) -> Result<()> {
     let batch = usize::try_from(life.core.options.claim_batch).unwrap_or(usize::MAX);
     while life.is_open() {
-        let places = life.reserve(batch);
+        let is_burst = life.timetable.is_burst();
+        let places = life.reserve(if is_burst { batch.min(GIVES_WAY.1) } else { batch });
         if places == 0 {
             life.hints.starved.store(true, Ordering::Release);
             // Places that became free in between told nobody.
@@ -183,6 +191,11 @@ async fn claim_all(life: &Arc<Life>) -> Result<()> {
         let taken = *claimed.as_ref().unwrap_or(&0);
         life.release(places - taken);
         if claimed? < places {
+            return Ok(());
+        }
+        if is_burst {
+            // The rest comes after what is due is accepted.
+            life.hints.claim();
             return Ok(());
         }
     }

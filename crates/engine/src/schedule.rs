@@ -4,7 +4,8 @@
 //! where the schedules still stand as they were read. Who comes second does nothing. It sleeps until the next schedule
 //! is due; that it learns from what it fired last, and from the claim loop's look, which asks about both.
 //!
-//! In a burst those who fire together take different slices of what is due, or all but one would decide in vain.
+//! In a burst those who fire together take different slices of what is due, or all but one would decide in vain. All is
+//! accepted before it is begun: what a burst starts is nobody's at first, and the claim loop gives way.
 
 use std::{
     collections::HashSet,
@@ -50,6 +51,8 @@ pub(crate) struct Timetable {
     changed: Notify,
     /// Something may be due.
     look: AtomicBool,
+    /// More is due than is fired at once.
+    is_burst: AtomicBool,
     /// When the next schedule is due, as far as is known.
     next_at: Mutex<Option<DateTime<Utc>>>,
 }
@@ -59,6 +62,11 @@ impl Timetable {
     pub(crate) fn look(&self) {
         self.look.store(true, Ordering::Release);
         self.changed.notify_one();
+    }
+
+    /// Whether more is due than is fired at once.
+    pub(crate) fn is_burst(&self) -> bool {
+        self.is_burst.load(Ordering::Acquire)
     }
 
     /// The next schedule is due then.
@@ -85,6 +93,9 @@ pub(crate) async fn fire(life: Arc<Life>) {
             () = life.lease.ended.cancelled() => return,
             round = Round::new(&life).run() => round,
         };
+        if life.timetable.is_burst.swap(false, Ordering::AcqRel) {
+            life.hints.claim();
+        }
         match round {
             Ok(next_at) => {
                 backoff = Backoff::default();
@@ -148,9 +159,11 @@ impl<'a> Round<'a> {
             let request = DueRequest { limit: BATCH, slice: self.slice };
             let due = self.life.core.call(async move { schedules.due(request).await }).await?;
             let found = due.schedules.len();
+            if is_full(found) {
+                self.life.timetable.is_burst.store(true, Ordering::Release);
+            }
             let moved = self.fire_all(due.schedules, due.now).await?;
-            let is_full = found >= usize::try_from(BATCH).unwrap_or(usize::MAX);
-            if self.slice.0 == 1 && !is_full {
+            if self.slice.0 == 1 && !is_full(found) {
                 // What somebody else had in hands is due still, or soon again.
                 let soon = due.now + TimeDelta::milliseconds(250);
                 let left = (moved < found).then_some(soon);
@@ -246,7 +259,8 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Fires; what there are places for is owned by this worker, and taken into memory at once.
+    /// Fires; what there are places for is owned by this worker, and taken into memory at once. In a burst it is nobody's:
+    /// to run it now would keep what is due from being accepted.
     async fn fire_once(&self, due: &[DueSchedule], mut firings: Vec<Firing>) -> Result<usize> {
         let life = self.life;
         let mut executions: Vec<&mut ScheduledExecution> = firings
@@ -254,7 +268,8 @@ impl<'a> Round<'a> {
             .flat_map(|firing| &mut firing.ticks)
             .filter_map(|tick| tick.execution.as_mut())
             .collect();
-        let (wanted, places) = (executions.len(), life.reserve(executions.len()));
+        let wanted = executions.len();
+        let places = if life.timetable.is_burst() { 0 } else { life.reserve(wanted) };
         executions.iter_mut().take(places).for_each(|execution| execution.is_owned = true);
         let firings: Arc<[Firing]> = firings.into();
         // What is on its way into memory is not to be taken for something that nobody knows of.
@@ -273,7 +288,7 @@ impl<'a> Round<'a> {
                 Ok(0)
             }
             FireOutcome::Fired(fired) => {
-                if taken < fired.executions.len() {
+                if taken < fired.executions.len() && !life.timetable.is_burst() {
                     life.hints.claim();
                 }
                 tracing::debug!(fired.schedules, executions = fired.executions.len(), wanted, taken, "schedules fired");
@@ -281,6 +296,11 @@ impl<'a> Round<'a> {
             }
         }
     }
+}
+
+/// Whether a look has found as many as it may.
+fn is_full(found: usize) -> bool {
+    found >= usize::try_from(BATCH).unwrap_or(usize::MAX)
 }
 
 /// Takes the executions into memory that this worker owns. Returns how many.
