@@ -51,6 +51,24 @@ async fn one_execution_at_a_time_is_measured_against_its_limit() {
     }
 }
 
+#[tokio::test]
+async fn a_server_is_measured_over_http() {
+    let turbocat = Turbocat::with_database().await;
+    let short = ["--seconds", "1", "--rounds", "1", "--history", "20000"];
+
+    let answer = turbocat.run(&[["bench", "--json", "--workload", "http"].as_slice(), &short].concat()).await.success();
+
+    let report = answer.value();
+    let [workload] = report["workloads"].as_array().unwrap().as_slice() else { panic!("{report}") };
+    assert!(positive(&workload["executions_per_s"]) && positive(&workload["limit"]["executions_per_s"]), "{workload}");
+    assert!(positive(&workload["p99_ms"]) && positive(&workload["ratio_to_limit"]), "{workload}");
+    let targets = workload["targets"].as_array().unwrap();
+    let (pages, others): (Vec<_>, Vec<_>) =
+        targets.iter().partition(|target| target["name"].as_str().unwrap().starts_with("p99 of the"));
+    assert!(pages.len() == 6 && pages.iter().all(|page| positive(&page["value"])), "{pages:?}");
+    assert_eq!(others.len(), 3, "{others:?}");
+}
+
 fn positive(figure: &Value) -> bool {
     figure.as_f64().is_some_and(|figure| figure > 0.0)
 }

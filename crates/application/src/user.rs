@@ -176,7 +176,12 @@ impl Access {
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] for one's own.
-    pub async fn delete_user(&self, actor: Actor, id: UserId, origin: &Origin) -> Result<()> {
+    pub async fn delete_user(
+        &self,
+        actor: Actor,
+        (id, read_at): (UserId, Option<DateTime<Utc>>),
+        origin: &Origin,
+    ) -> Result<()> {
         actor.ensure(Permission::UsersWrite)?;
         if actor.id == id {
             let problem = Problem::new("own_account", "id", "nobody deletes the own account");
@@ -184,7 +189,15 @@ impl Access {
         }
         let use_cases = self.use_cases().on_behalf_of(origin);
         let now = use_cases.ports.clock.now();
+        let stored = self.user(actor, id).await?;
+        if read_at.is_some_and(|read_at| read_at != stored.updated_at) {
+            return Err(RepositoryError::Conflict { entity: USER }.into());
+        }
         let mut uow = use_cases.ports.store.begin().await?;
+        if read_at.is_some() {
+            // It holds the row, and is refused if somebody was faster.
+            uow.users().save(&stored, now).await?;
+        }
         uow.users().delete(id, now).await.map_err(|error| named(error, USER, id))?;
         uow.sessions().end_all(id, now).await?;
         use_cases.audit(uow.as_mut(), (actor.id, "user.deleted", USER, id.as_uuid()), now).await?;

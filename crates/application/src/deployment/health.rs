@@ -1,7 +1,7 @@
 //! Whether a deployment works: whether what it runs can be run, whether its secrets are there, how its last executions
 //! ended.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use turbocat_domain::{
     deployment::{Deployment, HealthStatus},
     execution::ExecutionStatus,
@@ -19,6 +19,9 @@ const LAST: u16 = 20;
 /// How many failures, and nothing else, say that it does not work.
 const FAILURES: usize = 3;
 
+/// How long what was noted is taken for new: who looks all the time writes no oftener, unless something changed.
+const NOTED: TimeDelta = TimeDelta::seconds(60);
+
 /// What a look at a deployment found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
@@ -31,7 +34,7 @@ pub struct Health {
 }
 
 impl UseCases {
-    /// Looks at a deployment, and notes what was found. It is unhealthy if what it runs cannot be run, or if nothing but
+    /// Looks at a deployment, and notes what was found, if that is news or was last noted a minute ago. It is unhealthy if what it runs cannot be run, or if nothing but
     /// failures came of its last executions; degraded if a secret of its variables is not there, or some of them failed.
     ///
     /// # Errors
@@ -40,9 +43,11 @@ impl UseCases {
     pub async fn deployment_health(&self, actor: Actor, id: DeploymentId) -> Result<Health> {
         let deployment = self.deployment(actor, id).await?;
         let health = self.looked_at(&deployment).await?;
-        let mut uow = self.ports.store.begin().await?;
-        uow.deployments().record_health(id, (health.status, health.checked_at)).await?;
-        uow.commit().await?;
+        if is_news(&deployment, &health) {
+            let mut uow = self.ports.store.begin().await?;
+            uow.deployments().record_health(id, (health.status, health.checked_at)).await?;
+            uow.commit().await?;
+        }
         Ok(health)
     }
 
@@ -109,6 +114,13 @@ impl UseCases {
         let (completed, failed): (Vec<_>, Vec<_>) = ends.partition(|status| *status == ExecutionStatus::Completed);
         Ok((failed.len(), completed.len() + failed.len()))
     }
+}
+
+/// Whether what was found is not what is noted, or that was noted too long ago.
+fn is_news(deployment: &Deployment, found: &Health) -> bool {
+    // A clock that was set back makes nothing younger.
+    let is_new = |at: DateTime<Utc>| (TimeDelta::zero()..NOTED).contains(&(found.checked_at - at));
+    found.status != deployment.health_status || !deployment.last_health_check_at.is_some_and(is_new)
 }
 
 fn worse(one: HealthStatus, other: HealthStatus) -> HealthStatus {

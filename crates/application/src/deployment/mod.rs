@@ -199,11 +199,20 @@ impl UseCases {
     /// # Errors
     ///
     /// [`Error::NotFound`](crate::Error::NotFound).
-    pub async fn delete_deployment(&self, actor: Actor, id: DeploymentId) -> Result<()> {
+    pub async fn delete_deployment(
+        &self,
+        actor: Actor,
+        id: DeploymentId,
+        read_at: Option<DateTime<Utc>>,
+    ) -> Result<()> {
         actor.ensure(Permission::DeploymentsWrite)?;
-        self.own_deployment(actor, id).await?;
+        let stored = self.deployment_as_read(actor, id, read_at).await?;
         let now = self.ports.clock.now();
         let mut uow = self.ports.store.begin().await?;
+        if read_at.is_some() {
+            // It holds the row, and is refused if somebody was faster.
+            uow.deployments().save(&stored, now).await?;
+        }
         uow.deployments().delete(id, now).await.map_err(|error| named(error, DEPLOYMENT, id))?;
         self.note_deployment(uow.as_mut(), (actor, "deployment.deleted", id), Changes::default()).await?;
         Ok(uow.commit().await?)

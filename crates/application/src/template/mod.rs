@@ -151,11 +151,18 @@ impl UseCases {
     /// # Errors
     ///
     /// [`Error::NotFound`].
-    pub async fn delete_template(&self, actor: Actor, id: TemplateId) -> Result<()> {
+    pub async fn delete_template(&self, actor: Actor, id: TemplateId, read_at: Option<DateTime<Utc>>) -> Result<()> {
         actor.ensure(Permission::TemplatesWrite)?;
-        self.own_template(actor, id).await?;
+        let stored = self.own_template(actor, id).await?;
+        if read_at.is_some_and(|read_at| read_at != stored.updated_at) {
+            return Err(RepositoryError::Conflict { entity: TEMPLATE }.into());
+        }
         let mut uow = self.ports.store.begin().await?;
         let now = self.ports.clock.now();
+        if read_at.is_some() {
+            // It holds the row, and is refused if somebody was faster.
+            uow.templates().save(&stored, now).await?;
+        }
         uow.templates().delete(id, now).await.map_err(|error| named(error, TEMPLATE, id))?;
         self.note_template(uow.as_mut(), (actor, "template.deleted", id), Changes::default()).await?;
         Ok(uow.commit().await?)

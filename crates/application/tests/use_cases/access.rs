@@ -328,7 +328,7 @@ async fn a_key_ends_with_its_time_and_with_its_owner() {
     gate.access.change_user(gate.admin, (user.id, on), &Origin::default()).await.unwrap();
     assert!(gate.actor_of(lasting.token.expose()).await.is_ok());
     assert!(is_unknown(&gate.actor_of(&session).await), "a session that ended stays so");
-    gate.access.delete_user(gate.admin, user.id, &Origin::default()).await.unwrap();
+    gate.access.delete_user(gate.admin, (user.id, None), &Origin::default()).await.unwrap();
     assert!(is_unknown(&gate.actor_of(lasting.token.expose()).await));
 }
 
@@ -392,8 +392,8 @@ async fn nobody_degrades_or_deletes_the_own_account_and_a_lost_update_is_refused
     let degraded = AccountChange { role: Some(UserRole::User), ..AccountChange::default() };
     let own = gate.access.change_user(gate.admin, (gate.admin.id, degraded), &Origin::default()).await;
     assert!(matches!(own, Err(Error::Invalid(_))), "{own:?}");
-    assert!(gate.access.delete_user(gate.admin, gate.admin.id, &Origin::default()).await.is_err());
-    let refused = gate.access.delete_user(Actor::from(&user), gate.admin.id, &Origin::default()).await;
+    assert!(gate.access.delete_user(gate.admin, (gate.admin.id, None), &Origin::default()).await.is_err());
+    let refused = gate.access.delete_user(Actor::from(&user), (gate.admin.id, None), &Origin::default()).await;
     assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
 
     gate.advance_ms(1);

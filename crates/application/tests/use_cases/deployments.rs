@@ -181,7 +181,7 @@ async fn one_that_cannot_run_fails_and_its_health_says_why() {
     let id = WorkflowId::from_uuid(world.publish(GREET).await.unwrap().published[0].id);
     let one = running(&world, vars(json!({ "TOKEN": { "$secret": "NONE" } }))).await;
     let look = async || {
-        world.store.clock().advance_ms(1);
+        world.store.clock().advance_ms(60_000);
         let health = world.use_cases.deployment_health(world.user, one.id).await.unwrap();
         let codes: Vec<_> = health.problems.iter().map(|problem| problem.code).collect();
         let stored = stands(&world, one.id).await;
@@ -189,6 +189,10 @@ async fn one_that_cannot_run_fails_and_its_health_says_why() {
         (health.status, codes)
     };
     assert_eq!(look().await, (HealthStatus::Degraded, vec!["missing_secret"]));
+    let noted = stands(&world, one.id).await.last_health_check_at;
+    world.store.clock().advance_ms(59_999);
+    world.use_cases.deployment_health(world.user, one.id).await.unwrap();
+    assert_eq!(stands(&world, one.id).await.last_health_check_at, noted, "nothing new is noted once a minute");
 
     world.use_cases.delete_workflow(world.user, id).await.unwrap();
     assert_eq!(look().await, (HealthStatus::Unhealthy, vec!["target_missing", "missing_secret"]));
@@ -277,7 +281,7 @@ async fn what_is_somebody_elses_is_not_there_and_a_request_is_done_once() {
 
     let (other, admin) = (world.another(UserRole::User).await, world.another(UserRole::Admin).await);
     assert!(matches!(world.use_cases.deployment(other, one.id).await, Err(Error::NotFound { .. })));
-    assert!(matches!(world.use_cases.delete_deployment(other, one.id).await, Err(Error::NotFound { .. })));
+    assert!(matches!(world.use_cases.delete_deployment(other, one.id, None).await, Err(Error::NotFound { .. })));
     for actor in [other, admin] {
         assert!(matches!(start(&world, actor, one.id, json!({})).await, Err(Error::NotFound { .. })), "{actor:?}");
     }
@@ -292,7 +296,7 @@ async fn what_is_somebody_elses_is_not_there_and_a_request_is_done_once() {
     };
     assert_eq!((seen(world.user).await, seen(other).await, seen(admin).await), (1, 0, 1));
 
-    world.use_cases.delete_deployment(world.user, one.id).await.unwrap();
+    world.use_cases.delete_deployment(world.user, one.id, None).await.unwrap();
     assert!(matches!(start(&world, world.user, one.id, json!({})).await, Err(Error::NotFound { .. })));
     assert!(matches!(world.use_cases.restore_deployment(other, one.id).await, Err(Error::NotFound { .. })));
     let restored = world.use_cases.restore_deployment(world.user, one.id).await.unwrap();

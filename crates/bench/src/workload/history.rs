@@ -68,7 +68,7 @@ fn workload(executions: u64, rounds: (&[Figures], &[Figures]), ratio: f64) -> Wo
         name: format!("history-{executions}"),
         figures,
         notes: vec![
-            format!("{executions} completed executions are there, each with one record and one line of its log"),
+            format!("{executions} executions that ended are there, each with one record and one line of its log"),
             format!("without them: {:.0} steps/s", without.steps_per_s.unwrap_or_default()),
         ],
         targets: [Target::at_least("share of the rate without history", ratio, 0.95)].into_iter().chain(p99).collect(),

@@ -1,16 +1,16 @@
 //! A server over HTTP: how many executions it starts, against the insert that a start cannot do without; how fast a page
-//! of many executions is; and what an API key costs.
+//! of many executions is (see [`pages`]); and what an API key costs.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{PgConnection, PgPool, postgres::PgPoolOptions};
 use tokio::task::JoinSet;
 use turbocat_domain::port::IdGenerator as _;
 use uuid::Uuid;
 
-use super::history;
+use super::{history, pages};
 use crate::{
     adapter::UuidV7,
     bench::Bench,
@@ -28,18 +28,18 @@ const CLIENTS: usize = 32;
 /// How long a client waits that is asked to.
 const WAIT: Duration = Duration::from_millis(2);
 /// How many requests each latency is taken of.
-const SAMPLES: usize = 1_000;
-/// How many pages are turned before it is begun anew.
-const PAGES: usize = 5;
+pub(super) const SAMPLES: usize = 1_000;
+/// A session that has nothing to do reports what it did within this time.
+const REPORTED: Duration = Duration::from_secs(2);
 
 /// What is inserted for a start, and nothing else: one row that everybody may claim.
-const INSERT: &str = "\
+const INSERT: &str = r#"
     INSERT INTO executions (
         id, workflow_id, user_id, status, trigger_type, trigger_data, input_data, steps_total, deadline_at, depth,
         wake_at, created_at, updated_at
     )
-    VALUES ($1, $2, $3, 'pending', 'api', '{}', '{}', 1, LOCALTIMESTAMP + INTERVAL '1 day', 0, 'infinity',
-            LOCALTIMESTAMP, LOCALTIMESTAMP)";
+    VALUES ($1, $2, $3, 'pending', 'api', '{}', '{"number":1}', 1, LOCALTIMESTAMP + INTERVAL '1 day', 0, 'infinity',
+            LOCALTIMESTAMP, LOCALTIMESTAMP)"#;
 
 /// What some clients reached together.
 struct Reached {
@@ -65,17 +65,23 @@ pub(crate) async fn http(bench: &Bench<'_>) -> anyhow::Result<Workload> {
             let rows = bench.args.history.first().copied().unwrap_or_default();
             bench.say(&format!("http: {rows} old executions are written"));
             history::load(database, &workflow, rows).await?;
-            let pages_ms = pages(&served).await?;
+            let pages = pages::turn(database, &served).await?;
             served.end().await?;
-            Ok(starts.workload(auth_ms, key_writes, (rows, &pages_ms)))
+            Ok(starts.workload(auth_ms, key_writes, (rows, pages)))
         })
         .await
 }
 
-/// It waits for what does not come while it is measured: what is measured is the start.
+/// It waits for what does not come while it is measured: what is measured is the start. Its input is checked.
 fn document() -> Value {
     let wait = json!({ "key": "wait", "type": "wait", "config": { "duration_ms": 80_000_000 } });
-    json!({ "name": "bench", "settings": { "timeout_ms": 86_400_000 }, "steps": [wait] })
+    let input = json!({
+        "type": "object",
+        "required": ["number"],
+        "properties": { "number": { "type": "integer", "minimum": 1 } },
+        "additionalProperties": false,
+    });
+    json!({ "name": "bench", "settings": { "timeout_ms": 86_400_000 }, "input": input, "steps": [wait] })
 }
 
 /// Starts, and the inserts that they are compared with.
@@ -103,7 +109,7 @@ impl Starts<'_> {
     }
 
     async fn over_http(&self, served: &Served) -> anyhow::Result<Reached> {
-        let body = json!({ "workflow_id": self.workflow.id.to_string(), "input": {} }).to_string();
+        let body = json!({ "workflow_id": self.workflow.id.to_string(), "input": { "number": 1 } }).to_string();
         let request = Request::new("POST", "/api/v1/executions", Some(&served.key), Some(&body));
         let (address, until) = (served.address.clone(), self.until());
         self.all(move || start(address.clone(), request.clone(), until)).await
@@ -144,30 +150,24 @@ impl Starts<'_> {
 
     /// How often the row of the key is written in a second while it is used.
     async fn key_writes(&self, served: &Served) -> anyhow::Result<f64> {
-        const LOOK: Duration = Duration::from_millis(20);
         let mut session = self.database.connect().await?;
-        let (began, until) = (Instant::now(), self.until());
-        let watching = async {
-            let (mut last, mut writes) = (None, 0_u64);
-            while Instant::now() < until {
-                let version = "SELECT xmin::text FROM api_keys WHERE name = 'bench'";
-                let version: String = sqlx::query_scalar(version).fetch_one(&mut session).await?;
-                writes += u64::from(last.replace(version.clone()).is_some_and(|last| last != version));
-                tokio::time::sleep(LOOK).await;
-            }
-            anyhow::Ok(writes)
-        };
-        let (writes, load) = tokio::join!(watching, self.over_http(served));
-        load?;
-        Ok(number(writes?) / began.elapsed().as_secs_f64())
+        let before = writes_to_keys(&mut session).await?;
+        let began = Instant::now();
+        self.over_http(served).await?;
+        let seconds = began.elapsed().as_secs_f64();
+        let after = writes_to_keys(&mut session).await?;
+        Ok(number(u64::try_from(after - before)?) / seconds)
     }
 
-    fn workload(self, auth_ms: f64, key_writes: f64, pages: (u64, &[f64])) -> Workload {
+    fn workload(self, auth_ms: f64, key_writes: f64, (rows, pages): (u64, Vec<Target>)) -> Workload {
         let ratios = self.rounds.iter().zip(&self.limits);
         let ratios: Vec<f64> = ratios.filter_map(|(round, limit)| Some(round.executions_per_s? / limit)).collect();
         let ratio = median(&ratios);
-        let (rows, pages_ms) = pages;
-        let slowest_ms = percentile(pages_ms, 0.99).unwrap_or_default();
+        let starts = Target::at_least("starts as a share of the bare inserts", ratio.unwrap_or_default(), 0.5);
+        let keys = [
+            Target::at_most("what a key adds to a request, p50, ms", auth_ms, 0.2),
+            Target::at_most("writes a second for a key in use", key_writes, 1.0),
+        ];
         Workload {
             name: "http".to_owned(),
             figures: Figures::median(&self.rounds),
@@ -176,14 +176,11 @@ impl Starts<'_> {
             notes: vec![
                 format!("{CLIENTS} clients start executions with an API key; each is durable before it is answered"),
                 format!("the limit is one row inserted and committed, through a pool of {POOL_MAX} connections"),
-                format!("pages of 50 out of {rows} executions and those that were started"),
+                format!(
+                    "pages of 50 out of {rows} executions, one in a hundred of which failed, and those that were started"
+                ),
             ],
-            targets: vec![
-                Target::at_least("starts as a share of the bare inserts", ratio.unwrap_or_default(), 0.5),
-                Target::at_most("p99 of a page of 50 executions, ms", slowest_ms, 20.0),
-                Target::at_most("what a key adds to a request, p50, ms", auth_ms, 0.2),
-                Target::at_most("writes a second for a key in use", key_writes, 1.0),
-            ],
+            targets: [starts].into_iter().chain(pages).chain(keys).collect(),
             ..Workload::default()
         }
     }
@@ -216,6 +213,13 @@ async fn insert(pool: PgPool, of: (Uuid, Uuid), until: Instant) -> anyhow::Resul
     Ok(latencies_ms)
 }
 
+/// What was written to the table of the keys, in which there is one. Whoever wrote has told of it by then.
+async fn writes_to_keys(session: &mut PgConnection) -> anyhow::Result<i64> {
+    tokio::time::sleep(REPORTED).await;
+    let writes = "SELECT n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE relname = 'api_keys'";
+    Ok(sqlx::query_scalar(writes).fetch_one(session).await?)
+}
+
 /// How much longer a request takes that needs to know who asks, and nothing else.
 async fn auth(served: &Served) -> anyhow::Result<f64> {
     let known = Request::new("GET", "/api/v1/me", Some(&served.key), None);
@@ -232,23 +236,4 @@ async fn auth(served: &Served) -> anyhow::Result<f64> {
     }
     let p50 = |latencies_ms: &[f64]| percentile(latencies_ms, 0.5).context("nothing was measured");
     Ok(p50(&with)? - p50(&without)?)
-}
-
-/// How long pages take, one after another.
-async fn pages(served: &Served) -> anyhow::Result<Vec<f64>> {
-    let mut client = Client::connect(&served.address).await?;
-    let mut latencies_ms = Vec::with_capacity(SAMPLES);
-    while latencies_ms.len() < SAMPLES {
-        let mut after = String::new();
-        for _ in 0..PAGES {
-            let path = format!("/api/v1/executions?limit=50{after}");
-            let began = Instant::now();
-            client.want(200, &Request::new("GET", &path, Some(&served.key), None)).await?;
-            latencies_ms.push(ms(began.elapsed()));
-            let page: Value = serde_json::from_slice(&client.body)?;
-            let next = page.get("next").and_then(Value::as_str);
-            after = format!("&after={}", next.context("there is only one page")?);
-        }
-    }
-    Ok(latencies_ms)
 }

@@ -6,6 +6,7 @@ mod http;
 mod idle;
 mod light;
 mod map;
+mod pages;
 mod processes;
 mod saturated;
 mod schedules;

@@ -261,18 +261,25 @@ async fn change_deployment(
     Ok(shown(changed.await?))
 }
 
-/// Deletes a deployment: it starts nothing any more. What runs goes on, and it can be restored.
+/// Deletes a deployment: it starts nothing any more. What runs goes on, and it can be restored. With
+/// `If-Match`, not if somebody else has changed it since.
 #[utoipa::path(
     delete, path = "/api/v1/deployments/{id}", tag = "deployments", operation_id = "delete_deployment",
-    params(("id" = String, Path, description = "The deployment")),
+    params(
+        ("id" = String, Path, description = "The deployment"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` under which it was read"),
+    ),
     responses((status = 204, description = "Deleted"))
 )]
 async fn delete_deployment(
     extract::State(state): extract::State<State>,
-    who: Who,
-    Id(id): Id<DeploymentId>,
+    (who, Id(id), headers): (Who, Id<DeploymentId>, HeaderMap),
 ) -> Result<StatusCode, Problem> {
-    detached(async move { state.use_cases.on_behalf_of(&who.origin).delete_deployment(who.actor(), id).await }).await?;
+    let read_at = if_match(&headers)?;
+    detached(
+        async move { state.use_cases.on_behalf_of(&who.origin).delete_deployment(who.actor(), id, read_at).await },
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

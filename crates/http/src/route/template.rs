@@ -229,18 +229,23 @@ async fn change_template(
     Ok(shown(changed.await?))
 }
 
-/// Deletes a template of one's own. What was made of it stays, and it can be restored.
+/// Deletes a template of one's own. What was made of it stays, and it can be restored. With
+/// `If-Match`, not if somebody else has changed it since.
 #[utoipa::path(
     delete, path = "/api/v1/templates/{id}", tag = "templates", operation_id = "delete_template",
-    params(("id" = String, Path, description = "The template")),
+    params(
+        ("id" = String, Path, description = "The template"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` under which it was read"),
+    ),
     responses((status = 204, description = "Deleted"))
 )]
 async fn delete_template(
     extract::State(state): extract::State<State>,
-    who: Who,
-    Id(id): Id<TemplateId>,
+    (who, Id(id), headers): (Who, Id<TemplateId>, HeaderMap),
 ) -> Result<StatusCode, Problem> {
-    detached(async move { state.use_cases.on_behalf_of(&who.origin).delete_template(who.actor(), id).await }).await?;
+    let read_at = if_match(&headers)?;
+    detached(async move { state.use_cases.on_behalf_of(&who.origin).delete_template(who.actor(), id, read_at).await })
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -167,18 +167,22 @@ async fn change_user(
     Ok(shown(changed.await?))
 }
 
-/// Deletes an account: it cannot act any more. It can be restored.
+/// Deletes an account: it cannot act any more. It can be restored. With
+/// `If-Match`, not if somebody else has changed it since.
 #[utoipa::path(
     delete, path = "/api/v1/users/{id}", tag = "users", operation_id = "delete_user",
-    params(("id" = String, Path, description = "The account")),
+    params(
+        ("id" = String, Path, description = "The account"),
+        ("If-Match" = Option<String>, Header, description = "The `ETag` under which it was read"),
+    ),
     responses((status = 204, description = "Deleted"))
 )]
 async fn delete_user(
     extract::State(state): extract::State<State>,
-    who: Who,
-    Id(id): Id<UserId>,
+    (who, Id(id), headers): (Who, Id<UserId>, HeaderMap),
 ) -> Result<StatusCode, Problem> {
-    detached(async move { state.access.delete_user(who.actor(), id, &who.origin).await }).await?;
+    let read_at = if_match(&headers)?;
+    detached(async move { state.access.delete_user(who.actor(), (id, read_at), &who.origin).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -67,7 +67,9 @@ async fn a_deployment_is_made_found_changed_and_taken_away() {
     let revisions = world.get(&owner, &format!("{path}/revisions?limit=2")).await.expect(200);
     assert_eq!((&revisions["items"][0]["number"], revisions["next"].is_string()), (&json!(3), true));
 
-    send(&world, &owner, ("DELETE", &path), "", None).await.expect(204);
+    send(&world, &owner, ("DELETE", &path), &tag, None).await.problem(409, "conflict");
+    let seen = world.get(&owner, &path).await.header("etag").to_owned();
+    send(&world, &owner, ("DELETE", &path), &seen, None).await.expect(204);
     world.get(&owner, &path).await.problem(404, "not_found");
     assert_eq!(
         world.get(&owner, &format!("{DEPLOYMENTS}?deleted=true")).await.expect(200)["items"][0]["id"],

@@ -248,7 +248,12 @@ impl Scene {
             Asker::Deleted => {
                 let user = world.account("gone@example.com", UserRole::User).await;
                 let key = world.key(&user, everything).await;
-                world.state.access.delete_user(Actor::from(&world.admin), user.id, &Origin::default()).await.unwrap();
+                world
+                    .state
+                    .access
+                    .delete_user(Actor::from(&world.admin), (user.id, None), &Origin::default())
+                    .await
+                    .unwrap();
                 key
             }
             Asker::Service => {

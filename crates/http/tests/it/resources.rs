@@ -281,7 +281,14 @@ async fn an_account_is_made_changed_and_a_lost_update_is_refused() {
     change(json!({ "full_name": "Eve" }), "nonsense").await.problem(400, "invalid_header");
     change(json!({ "is_active": false }), &next).await.expect(200);
 
-    world.send(Ask { method: "DELETE", path: &path, key: Some(&admin), ..Ask::default() }).await.expect(204);
+    let delete = async |tag: &str| {
+        let headers = [("if-match", tag)];
+        world.send(Ask { method: "DELETE", path: &path, key: Some(&admin), headers: &headers, ..Ask::default() }).await
+    };
+    delete(&tag).await.problem(409, "conflict");
+    delete("nonsense").await.problem(400, "invalid_header");
+    let seen = world.get(&admin, &path).await.header("etag").to_owned();
+    delete(&seen).await.expect(204);
     world.get(&admin, &path).await.problem(404, "not_found");
     world.post(&admin, &format!("{path}/restore"), json!({})).await.expect(200);
     let own = format!("/api/v1/users/{}", world.admin.id);

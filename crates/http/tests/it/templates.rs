@@ -51,6 +51,9 @@ async fn a_template_is_made_found_changed_and_taken_away() {
         world.send(Ask { method, path: &format!("{path}{rest}"), key: Some(key), ..Ask::default() }).await
     };
     send(&other, ask("DELETE", "")).await.problem(404, "not_found");
+    let stale = [("if-match", tag.as_str())];
+    let late = Ask { method: "DELETE", path: &path, key: Some(&owner), headers: &stale, ..Ask::default() };
+    world.send(late).await.problem(409, "conflict");
     send(&owner, ask("DELETE", "")).await.expect(204);
     world.get(&owner, &path).await.problem(404, "not_found");
     let deleted = world.get(&owner, "/api/v1/templates?deleted=true").await.expect(200);

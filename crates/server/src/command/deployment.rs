@@ -61,7 +61,7 @@ pub(super) async fn deployments(
             return Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
         DeploymentsCommand::Delete { id } => {
-            use_cases.delete_deployment(actor, id).await?;
+            use_cases.delete_deployment(actor, id, None).await?;
             report::note(format!("{id}: deleted; `turbocat deployments restore {id}` undoes it"));
         }
         DeploymentsCommand::Restore { id } => asked.told(&use_cases.restore_deployment(actor, id).await?),
