@@ -100,10 +100,10 @@ pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<Option<Va
     let workflow = plans::load(core, workflow_id).await?;
     workflow.check_input(core, &call.inputs, "the workflow does not take these inputs")?;
     let id = child_id(call.parent, &call.path, call.attempt);
-    let mut cause = json!({ "parent_execution_id": call.parent.as_uuid(), "path": call.path });
-    let mut answer = None;
+    let cause = json!({ "parent_execution_id": call.parent.as_uuid(), "path": call.path });
+    let (mut inherited, mut answer) = (call.inherited, None);
     if !call.agent.waits_for_end() {
-        cause[DETACHED] = Value::Bool(true);
+        inherited.insert(DETACHED.to_owned(), Value::Bool(true));
         let started = json!({ "execution_id": id });
         check_output(&call.agent, &started, &*core.ports.schemas)?;
         answer = Some(started);
@@ -113,7 +113,7 @@ pub(crate) async fn start(core: &Arc<Core>, call: ChildCall) -> Result<Option<Va
         workflow_id,
         user_id: call.user_id,
         trigger_type: TriggerType::Event,
-        trigger_data: trace::with(joined(cause, call.inherited), call.trace),
+        trigger_data: trace::with(joined(cause, inherited), call.trace),
         input: call.inputs,
         steps_total: workflow.plan.steps_total(),
         timeout_ms: workflow.plan.settings().timeout_ms,

@@ -155,8 +155,6 @@ impl Shard {
         };
         match result {
             Ok(Some(answer)) if awaited => self.take_in(key, Report::Answered { step, attempt, answer }),
-            // It goes its own way, also if its step was interrupted meanwhile.
-            Ok(Some(_)) => {}
             Ok(None) if awaited => {
                 let Some(Active::Child(active)) = self.take_active(key, step) else { return };
                 self.set_active(key, step, Active::Child(Child { is_started: true, ..active }));
@@ -166,7 +164,8 @@ impl Shard {
             }
             Ok(None) => self.cancel_child(child),
             Err(error) if awaited => self.take_in(key, Report::Failed { step, attempt, error }),
-            Err(_) => {}
+            // What goes its own way does so, also if its step was interrupted meanwhile.
+            Ok(Some(_)) | Err(_) => {}
         }
     }
 
