@@ -11,7 +11,7 @@ use turbocat_domain::{
 };
 use uuid::Uuid;
 
-use super::found;
+use super::{execution::tell_all, found};
 use crate::{
     convert::{Read, fit},
     entity::budget::{Column, Entity, Model},
@@ -61,14 +61,20 @@ async fn put(conn: &impl ConnectionTrait, budget: &Budget) -> Result<BudgetId> {
     };
     let row = IdRow::find_by_statement(sql::put_budget(values)).one(conn).await.about(ENTITY)?;
     let id = found(row, ENTITY)?.id;
-    conn.execute_raw(sql::wake_for_budget(id)).await.about(ENTITY)?;
+    wake(conn, id).await?;
     Ok(BudgetId::from_uuid(id))
+}
+
+/// Wakes what waits for a budget, and tells who works.
+async fn wake(conn: &impl ConnectionTrait, id: Uuid) -> Result<()> {
+    let woken = conn.execute_raw(sql::wake_for_budget(id)).await.about(ENTITY)?;
+    if woken.rows_affected() > 0 { tell_all(conn).await } else { Ok(()) }
 }
 
 async fn delete(conn: &impl ConnectionTrait, id: Uuid) -> Result<()> {
     // Locked first: who is about to wait for it has done so, or finds it gone.
     found(Entity::find_by_id(id).lock_exclusive().one(conn).await.about(ENTITY)?, ENTITY)?;
-    conn.execute_raw(sql::wake_for_budget(id)).await.about(ENTITY)?;
+    wake(conn, id).await?;
     Entity::delete_by_id(id).exec(conn).await.about(ENTITY)?;
     Ok(())
 }

@@ -42,12 +42,12 @@ struct CountRow {
 impl<C: ConnectionTrait + Send> ExecutionRepository for Pg<C> {
     #[tracing::instrument(name = "db.executions.request_cancel", skip_all, err(level = "debug"))]
     async fn request_cancel(&mut self, id: ExecutionId) -> Result<CancelOutcome> {
-        self.settle(request_cancel(self.usable()?, id).await)
+        self.settle(cancel(self.usable()?, id).await)
     }
 
     #[tracing::instrument(name = "db.events.publish", skip_all, fields(event.name = event.name), err(level = "debug"))]
     async fn send(&mut self, event: &NewEvent) -> Result<u64> {
-        self.settle(engine::send(self.usable()?, engine::values(event)).await)
+        self.settle(send(self.usable()?, event).await)
     }
 
     #[tracing::instrument(name = "db.executions.insert", skip_all, err(level = "debug"))]
@@ -67,7 +67,31 @@ async fn insert(conn: &impl ConnectionTrait, executions: &[NewExecution]) -> Res
         return Ok(());
     }
     conn.execute_raw(sql::insert_executions(None, engine::arrays(executions)?)).await.about(ENTITY)?;
-    conn.execute_raw(sql::notify_wake()).await.about(ENTITY).map(|_| ())
+    tell_all(conn).await
+}
+
+/// Sends an event, and tells who works if somebody waits for it.
+async fn send(conn: &impl ConnectionTrait, event: &NewEvent) -> Result<u64> {
+    let woken = engine::send(conn, engine::values(event)).await?;
+    if woken > 0 {
+        tell_all(conn).await?;
+    }
+    Ok(woken)
+}
+
+/// Asks for a cancel, and tells who works.
+async fn cancel(conn: &impl ConnectionTrait, id: ExecutionId) -> Result<CancelOutcome> {
+    let outcome = request_cancel(conn, id).await?;
+    if outcome == CancelOutcome::Requested {
+        tell_all(conn).await?;
+    }
+    Ok(outcome)
+}
+
+/// Tells all processes, when the transaction is committed, that something is to be done: nobody has to wait until they
+/// look by themselves.
+pub(super) async fn tell_all(conn: &impl ConnectionTrait) -> Result<()> {
+    conn.execute_raw(sql::notify_wake()).await.about("hint").map(|_| ())
 }
 
 async fn delete_ended(conn: &impl ConnectionTrait, ids: &[ExecutionId]) -> Result<u64> {

@@ -1,8 +1,8 @@
 //! Sessions: their settings, the locks that tell of a death, and the hints that they carry.
 
-use turbocat_domain::port::{Renewal, Takeover, WorkerRepository};
+use turbocat_domain::port::{CancelOutcome, NewEvent, Renewal, Store, Takeover, WorkerRepository};
 use turbocat_testkit::{
-    builder::{LEASE_MS, a_worker},
+    builder::{LEASE_MS, a_worker, an_event},
     contract::Scene,
 };
 
@@ -74,6 +74,28 @@ async fn the_server_tells_its_settings() {
     assert_eq!(settings.time_zone, "UTC");
     assert!(settings.max_connections > 0);
     assert!(!settings.server_version.is_empty());
+}
+
+#[tokio::test]
+async fn a_cancel_and_an_event_reach_another_process_with_their_commit() {
+    let fixture = Fixture::new().await;
+    let scene = Scene::set(&fixture).await;
+    let worker = scene.worker(&fixture).await;
+    let (cancelled, waiting) = (scene.running(&fixture, worker).await.id, scene.running(&fixture, worker).await.id);
+    let process = fixture.another_process().await;
+    let mut wakeups = process.wakeups().await.unwrap();
+
+    let mut work = fixture.begin().await.unwrap();
+    assert_eq!(work.executions().request_cancel(cancelled).await.unwrap(), CancelOutcome::Requested);
+    work.commit().await.unwrap();
+    wakeups.next().await;
+
+    let target = Some((waiting, "approve".to_owned()));
+    let mut work = fixture.begin().await.unwrap();
+    let event = NewEvent { target, ..an_event(&scene.ids, scene.user.id, "approval") };
+    assert_eq!(work.executions().send(&event).await.unwrap(), 1);
+    work.commit().await.unwrap();
+    wakeups.next().await;
 }
 
 #[tokio::test]

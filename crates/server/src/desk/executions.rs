@@ -125,7 +125,6 @@ impl Desk {
             Self::Server(client) => return Ok(client.cancel(id).await?.outcome),
         };
         let outcome = office.app.use_cases.cancel_execution(office.actor, id).await?;
-        office.hint().await?;
         let word = match outcome {
             CancelOutcome::Requested => "requested",
             CancelOutcome::Ended => "ended",

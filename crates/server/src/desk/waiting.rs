@@ -25,7 +25,6 @@ impl Desk {
         };
         let event = Wanted { name, payload, target: None };
         let (sent, _) = office.app.use_cases.send_event((office.actor, None), event).await?;
-        office.hint().await?;
         let refused = sent.refused.into_iter();
         Ok(SentEvent {
             id: sent.id,
@@ -58,7 +57,6 @@ impl Desk {
         let Decision { path, approved, comment, button, data } = decision;
         let made = Made { approved, comment, button, data };
         let id = office.app.use_cases.decide_approval(office.actor, (execution, path), made).await?;
-        office.hint().await?;
         Ok(Decided { id })
     }
 
