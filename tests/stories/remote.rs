@@ -67,12 +67,6 @@ async fn what_is_printed_is_the_same_through_the_server_and_on_the_database() {
     let listed = there.run(&["executions", "list", "--status", "failed", "--json"]).await.success().values();
     let failed_id = listed[0]["execution"].as_str().unwrap();
     let mut compared = 0;
-    there.run(&["budgets", "set", "--agent", "teller", "--usd", "2.5", "--period", "day"]).await.success();
-    there.run(&["budgets", "set", "--user", "ada@example.com", "--tokens", "1000"]).await.success();
-    let deployment = ["deployments", "create", "--name", "counter", "--workflow", "count", "--env", r#"{"A": "b"}"#];
-    let deployment = there.run(&[&deployment[..], &["--json"]].concat()).await.success().value();
-    let deployment = deployment["deployment"].as_str().unwrap();
-    there.run(&["deployments", "activate", deployment]).await.success();
     for command in [
         &["executions", "list"][..],
         &["executions", "list", "--workflow", "count", "--limit", "1"],
@@ -88,7 +82,36 @@ async fn what_is_printed_is_the_same_through_the_server_and_on_the_database() {
         &["templates", "list", "--limit", "3"],
         &["users", "list"],
         &["secrets", "list"],
-        &["budgets", "list"],
+    ] {
+        for form in [&[][..], &["--json"]] {
+            let command = [command, form].concat();
+            let on_the_database = here.run(&command).await.success().stdout;
+            assert_eq!(there.run(&command).await.success().stdout, on_the_database, "{command:?}");
+            compared += usize::from(!on_the_database.is_empty());
+        }
+    }
+    assert!(compared > 20, "only {compared} had something to say");
+    server.signal("TERM").await;
+    assert_eq!(server.end().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn budgets_usage_and_deployments_are_printed_the_same_through_the_server_and_on_the_database() {
+    let folder = Folder::new("remote-same-too");
+    let here = with_data(&folder).await;
+    let (server, address) = here.up().await;
+    let there = elsewhere(&address, &key(&here).await);
+    there.run(&["apply", "-f", &folder.write("count.yaml", COUNT)]).await.success();
+    there.run(&["users", "create", "--email", "ada@example.com"]).await.success();
+    there.run(&["budgets", "set", "--agent", "teller", "--usd", "2.5", "--period", "day"]).await.success();
+    there.run(&["budgets", "set", "--user", "ada@example.com", "--tokens", "1000"]).await.success();
+    let deployment = ["deployments", "create", "--name", "counter", "--workflow", "count", "--env", r#"{"A": "b"}"#];
+    let deployment = there.run(&[&deployment[..], &["--json"]].concat()).await.success().value();
+    let deployment = deployment["deployment"].as_str().unwrap();
+    there.run(&["deployments", "activate", deployment]).await.success();
+    let mut compared = 0;
+    for command in [
+        &["budgets", "list"][..],
         &["budgets", "list", "--user", "ada@example.com"],
         &["usage", "--by", "model"],
         &["deployments", "list", "--status", "running"],
@@ -103,7 +126,7 @@ async fn what_is_printed_is_the_same_through_the_server_and_on_the_database() {
             compared += usize::from(!on_the_database.is_empty());
         }
     }
-    assert!(compared > 30, "only {compared} had something to say");
+    assert!(compared > 10, "only {compared} had something to say");
     server.signal("TERM").await;
     assert_eq!(server.end().await.code(), Some(0));
 }
