@@ -96,6 +96,42 @@ async fn what_is_printed_is_the_same_through_the_server_and_on_the_database() {
 }
 
 #[tokio::test]
+async fn budgets_usage_and_deployments_are_printed_the_same_through_the_server_and_on_the_database() {
+    let folder = Folder::new("remote-same-too");
+    let here = with_data(&folder).await;
+    let (server, address) = here.up().await;
+    let there = elsewhere(&address, &key(&here).await);
+    there.run(&["apply", "-f", &folder.write("count.yaml", COUNT)]).await.success();
+    there.run(&["users", "create", "--email", "ada@example.com"]).await.success();
+    there.run(&["budgets", "set", "--agent", "teller", "--usd", "2.5", "--period", "day"]).await.success();
+    there.run(&["budgets", "set", "--user", "ada@example.com", "--tokens", "1000"]).await.success();
+    let deployment = ["deployments", "create", "--name", "counter", "--workflow", "count", "--env", r#"{"A": "b"}"#];
+    let deployment = there.run(&[&deployment[..], &["--json"]].concat()).await.success().value();
+    let deployment = deployment["deployment"].as_str().unwrap();
+    there.run(&["deployments", "activate", deployment]).await.success();
+    let mut compared = 0;
+    for command in [
+        &["budgets", "list"][..],
+        &["budgets", "list", "--user", "ada@example.com"],
+        &["usage", "--by", "model"],
+        &["deployments", "list", "--status", "running"],
+        &["deployments", "show", deployment],
+        &["deployments", "revisions", deployment],
+        &["deployments", "health", deployment],
+    ] {
+        for form in [&[][..], &["--json"]] {
+            let command = [command, form].concat();
+            let on_the_database = here.run(&command).await.success().stdout;
+            assert_eq!(there.run(&command).await.success().stdout, on_the_database, "{command:?}");
+            compared += usize::from(!on_the_database.is_empty());
+        }
+    }
+    assert!(compared > 10, "only {compared} had something to say");
+    server.signal("TERM").await;
+    assert_eq!(server.end().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn everything_that_a_key_may_do_can_be_done_from_elsewhere() {
     let folder = Folder::new("remote-does");
     let here = with_data(&folder).await;
@@ -145,6 +181,41 @@ async fn everything_that_a_key_may_do_can_be_done_from_elsewhere() {
     let key = made["key"].as_str().unwrap();
     assert!(listed.contains(key), "{listed}");
     there.run(&["keys", "revoke", key]).await.success();
+    server.signal("TERM").await;
+    assert_eq!(server.end().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn budgets_and_deployments_are_made_changed_and_taken_away_from_elsewhere() {
+    let folder = Folder::new("remote-deploys");
+    let here = with_data(&folder).await;
+    let (server, address) = here.up().await;
+    let there = elsewhere(&address, &key(&here).await);
+    there.run(&["apply", "-f", &folder.write("count.yaml", COUNT)]).await.success();
+    let done = async |command: &[&str]| there.run(command).await.success().stdout.trim().to_owned();
+
+    let set = async |usd| there.run(&["budgets", "set", "--usd", usd, "--json"]).await.success().value();
+    let (first, raised) = (set("0.1").await, set("0.3").await);
+    assert_eq!((&raised["id"], &raised["amount"]), (&first["id"], &json!(300_000_000)), "{raised}");
+    done(&["budgets", "delete", first["id"].as_str().unwrap()]).await;
+    assert_eq!(done(&["budgets", "list"]).await, "");
+
+    let made = done(&["deployments", "create", "--name", "counter", "--workflow", "count"]).await;
+    let (id, rest) = made.split_once(": ").unwrap();
+    assert_eq!(rest, "counter in production: stopped, revision 1");
+    let nothing = there.run(&["deployments", "create", "--name", "none"]).await;
+    said(nothing, "name what is to be deployed");
+    let changed = done(&["deployments", "update", id, "--config", r#"{"input": {"text": "a b"}}"#]).await;
+    assert!(changed.ends_with("stopped, revision 2"), "{changed}");
+    assert!(done(&["deployments", "activate", id]).await.ends_with("running, revision 2"));
+    let started = done(&["deployments", "start", id]).await;
+    assert_eq!(there.run(&["executions", "wait", &started]).await.success().value(), json!({ "words": 2 }));
+    assert!(done(&["deployments", "rollback", id]).await.ends_with("running, revision 3"));
+    assert!(!done(&["deployments", "key", id]).await.is_empty());
+    assert!(done(&["deployments", "stop", id]).await.contains("stop"));
+    done(&["deployments", "delete", id]).await;
+    said(there.run(&["deployments", "show", id]).await, "there is no deployment");
+    assert!(done(&["deployments", "restore", id]).await.ends_with("stopped, revision 3"));
     server.signal("TERM").await;
     assert_eq!(server.end().await.code(), Some(0));
 }

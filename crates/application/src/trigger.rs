@@ -1,6 +1,6 @@
 //! Workflows that an event starts.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use turbocat_domain::{
     document::Document,
     execution::TriggerType,
@@ -18,7 +18,7 @@ impl UseCases {
     pub(crate) async fn triggered(
         &self,
         actor: Actor,
-        event: &NewEvent,
+        (event, traceparent): (&NewEvent, Option<&str>),
     ) -> Result<(Vec<NewExecution>, Vec<RefusedStart>)> {
         let (mut executions, mut refused) = (Vec::new(), Vec::new());
         // What is meant for one step is for nobody else.
@@ -36,7 +36,7 @@ impl UseCases {
             let found = self.ports.queries.workflows().list(&filter, page).await?;
             for workflow in found.items {
                 let name = workflow.name.to_string();
-                match self.triggered_one(actor, workflow, event).await {
+                match self.triggered_one(actor, workflow, (event, traceparent)).await {
                     Ok(execution) => executions.extend(execution),
                     Err(reason) => refused.push(RefusedStart { workflow: name, reason }),
                 }
@@ -53,7 +53,7 @@ impl UseCases {
         &self,
         actor: Actor,
         workflow: Workflow,
-        event: &NewEvent,
+        (event, traceparent): (&NewEvent, Option<&str>),
     ) -> std::result::Result<Option<NewExecution>, String> {
         let document = Document::parse(&workflow.definition).map_err(|problems| problems.to_string())?;
         let Some(trigger) = &document.triggers().event else { return Ok(None) };
@@ -67,7 +67,7 @@ impl UseCases {
             workflow: Selector::Id(workflow.id),
             input: event.payload.clone(),
             trigger_type: TriggerType::Event,
-            trigger_data: json!({ "event": event.name, "event_id": event.id.to_string() }),
+            trigger_data: traced(json!({ "event": event.name, "event_id": event.id.to_string() }), traceparent),
         };
         let runnable = self.compiled(workflow, document).await.map_err(|error| error.to_string())?;
         self.checked_start(actor, &runnable, request).map(Some).map_err(|error| match error {
@@ -77,4 +77,12 @@ impl UseCases {
             error => error.to_string(),
         })
     }
+}
+
+/// What started an execution, with the trace that its steps go on with.
+pub(crate) fn traced(mut trigger_data: Value, traceparent: Option<&str>) -> Value {
+    if let (Some(trace), Some(data)) = (traceparent, trigger_data.as_object_mut()) {
+        data.insert("traceparent".to_owned(), trace.into());
+    }
+    trigger_data
 }

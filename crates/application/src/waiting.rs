@@ -28,6 +28,8 @@ pub struct SendEvent {
     pub payload: Value,
     /// The only execution and step that it is meant for; `None` for all of the sender's that wait for the name.
     pub target: Option<(ExecutionId, String)>,
+    /// The trace of who sends it, as the header of that name has it: what the event starts goes on with it.
+    pub traceparent: Option<String>,
 }
 
 /// An event that was sent.
@@ -73,9 +75,9 @@ impl UseCases {
             return Err(missing("execution", id));
         }
         let id = EventId::from_uuid(self.ports.ids.next());
-        let SendEvent { name, payload, target } = event;
+        let SendEvent { name, payload, target, traceparent } = event;
         let event = NewEvent { id, name, payload, target, user_id: actor.id };
-        let (executions, refused) = self.triggered(actor, &event).await?;
+        let (executions, refused) = self.triggered(actor, (&event, traceparent.as_deref())).await?;
         let started = executions.iter().map(|execution| execution.id).collect();
         let mut uow = self.ports.store.begin().await?;
         if let Some(once) = once

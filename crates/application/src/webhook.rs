@@ -28,6 +28,7 @@ use crate::{
     execution::document_of,
     library::{missing, named},
     read_value,
+    trigger::traced,
 };
 
 const WEBHOOK: &str = "webhook";
@@ -84,16 +85,13 @@ impl Access {
         // Two workflows may get the same message.
         let key = sha256_hex(format!("{}\0{}", workflow.name, call.id).as_bytes());
         let once = Idempotency::new(&format!("webhook:{key}"), "webhooks.receive", &call.body)?;
-        let mut trigger_data = json!({ "webhook_id": call.id, "sent_at": sent_at });
-        if let (Some(trace), Some(data)) = (call.traceparent, trigger_data.as_object_mut()) {
-            data.insert("traceparent".to_owned(), trace.into());
-        }
+        let trigger_data = json!({ "webhook_id": call.id, "sent_at": sent_at });
         let request = StartExecution {
             id,
             workflow: Selector::Id(workflow.id),
             input,
             trigger_type: TriggerType::Webhook,
-            trigger_data,
+            trigger_data: traced(trigger_data, call.traceparent.as_deref()),
         };
         self.use_cases().start_once((actor, &once), acceptor, request).await
     }

@@ -9,6 +9,10 @@ pub enum Method {
     Get,
     /// Makes, or asks for something to be done.
     Post,
+    /// Sets, as a whole.
+    Put,
+    /// Changes parts.
+    Patch,
     /// Takes away.
     Delete,
 }
@@ -18,6 +22,8 @@ impl Method {
         match self {
             Self::Get => Verb::GET,
             Self::Post => Verb::POST,
+            Self::Put => Verb::PUT,
+            Self::Patch => Verb::PATCH,
             Self::Delete => Verb::DELETE,
         }
     }
@@ -102,4 +108,25 @@ operations! {
     LIST_SECRETS: Get "/api/v1/secrets", Always;
     SET_SECRET: Post "/api/v1/secrets", Always;
     DELETE_SECRET: Delete "/api/v1/secrets/{id}", Never;
+    SET_BUDGET: Put "/api/v1/budgets", Always;
+    LIST_BUDGETS: Get "/api/v1/budgets", Always;
+    SHOW_BUDGET: Get "/api/v1/budgets/{id}", Always;
+    DELETE_BUDGET: Delete "/api/v1/budgets/{id}", Never;
+    SUM_USAGE: Get "/api/v1/usage", Always;
+    SHOW_EXECUTION_USAGE: Get "/api/v1/executions/{id}/usage", Always;
+    LIST_DEPLOYMENTS: Get "/api/v1/deployments", Always;
+    CREATE_DEPLOYMENT: Post "/api/v1/deployments", ByKey;
+    SHOW_DEPLOYMENT: Get "/api/v1/deployments/{id}", Always;
+    CHANGE_DEPLOYMENT: Patch "/api/v1/deployments/{id}", Never;
+    DELETE_DEPLOYMENT: Delete "/api/v1/deployments/{id}", Never;
+    RESTORE_DEPLOYMENT: Post "/api/v1/deployments/{id}/restore", Never;
+    ACTIVATE_DEPLOYMENT: Post "/api/v1/deployments/{id}/activate", Never;
+    STOP_DEPLOYMENT: Post "/api/v1/deployments/{id}/stop", Never;
+    MAINTAIN_DEPLOYMENT: Post "/api/v1/deployments/{id}/maintain", Never;
+    ROLL_DEPLOYMENT_BACK: Post "/api/v1/deployments/{id}/rollback", Never;
+    ISSUE_DEPLOYMENT_KEY: Post "/api/v1/deployments/{id}/key", Never;
+    REVOKE_DEPLOYMENT_KEY: Delete "/api/v1/deployments/{id}/key", Never;
+    LIST_DEPLOYMENT_REVISIONS: Get "/api/v1/deployments/{id}/revisions", Always;
+    SHOW_DEPLOYMENT_HEALTH: Get "/api/v1/deployments/{id}/health", Always;
+    START_BY_DEPLOYMENT: Post "/api/v1/deployments/{id}/executions", ByKey;
 }

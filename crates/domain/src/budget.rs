@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     id::{BudgetId, ExecutionId, UserId},
-    usage::show_usd,
+    usage::{as_nano_usd, as_usd, show_usd},
     value::{Name, text_enum},
 };
 
@@ -238,6 +238,30 @@ pub fn shown(unit: BudgetUnit, amount: u64) -> String {
     match unit {
         BudgetUnit::Tokens => format!("{amount} tokens"),
         BudgetUnit::Usd => show_usd(amount),
+    }
+}
+
+/// An amount as a number, for programs: tokens, or dollars.
+#[must_use]
+pub fn as_number(unit: BudgetUnit, amount: u64) -> f64 {
+    match unit {
+        #[expect(clippy::cast_precision_loss, reason = "more than 2^53 tokens are not counted one by one")]
+        BudgetUnit::Tokens => amount as f64,
+        BudgetUnit::Usd => as_usd(amount),
+    }
+}
+
+/// The amount that a number stands for: tokens, or nano-dollars.
+#[must_use]
+pub fn of_number(unit: BudgetUnit, number: f64) -> u64 {
+    match unit {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is meant to be cut to a whole number, and to what fits"
+        )]
+        BudgetUnit::Tokens => number as u64,
+        BudgetUnit::Usd => as_nano_usd(number),
     }
 }
 

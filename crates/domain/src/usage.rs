@@ -214,16 +214,19 @@ impl PriceTable {
 /// Reads an amount of dollars, from 0 to a million, to the nano-dollar.
 #[must_use]
 pub fn parse_usd(dollars: f64) -> Option<u64> {
-    if !(0.0..=1_000_000.0).contains(&dollars) {
-        return None;
-    }
+    (0.0..=1_000_000.0).contains(&dollars).then(|| as_nano_usd(dollars))
+}
+
+/// Dollars as nano-dollars: what [`as_usd`] told.
+#[must_use]
+pub fn as_nano_usd(dollars: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a number from 0 to 10^15, which fits, and is meant to be cut to a whole one"
+        reason = "it is meant to be cut to a whole number, and to what fits"
     )]
     let nano = (dollars * 1e9).round() as u64;
-    Some(nano)
+    nano
 }
 
 /// Nano-dollars as dollars, for programs: a float has 15 digits, which an amount has not.

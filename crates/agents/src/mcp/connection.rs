@@ -14,7 +14,7 @@ use rmcp::{
     RoleClient, ServiceError, ServiceExt,
     model::{
         CallToolRequestParams, ClientCapabilities, ClientConfig, Implementation, PaginatedRequestParams,
-        RequestMetaObject, Tool as ServerTool,
+        RequestMetaObject, RequestParamsMeta, Tool as ServerTool,
     },
     service::{ClientInitializeError, RunningService},
     transport::{
@@ -23,6 +23,7 @@ use rmcp::{
     },
 };
 use serde_json::{Map, Value};
+use tracing::Span;
 use turbocat_domain::{limits, step_run::StepError};
 
 use super::{Ways, config::ServerProgram, reader::Bounded, remote::PolicedClient, result};
@@ -97,7 +98,7 @@ impl Connection {
         let listing = async {
             let (mut tools, mut cursor) = (Vec::new(), None);
             for _ in 0..limits::MCP_PAGES_MAX {
-                let params = PaginatedRequestParams::default().with_cursor(cursor.take());
+                let params = traced(PaginatedRequestParams::default().with_cursor(cursor.take()));
                 let page = self.service.peer().list_tools(Some(params)).await;
                 let page = match page {
                     Ok(page) => page,
@@ -121,7 +122,7 @@ impl Connection {
         let mut meta = RequestMetaObject::new();
         meta.0.insert(IDEMPOTENCY_KEY.to_owned(), key.into());
         params.meta = Some(meta);
-        match self.service.call_tool(params).await {
+        match self.service.call_tool(traced(params)).await {
             Ok(answer) => result::output(answer),
             Err(error) => Err(self.failure(&error).await),
         }
@@ -159,6 +160,15 @@ impl End {
                 .unwrap_or_else(|| StepError::transient("mcp_unavailable", format!("the server broke off: {error}"))),
         }
     }
+}
+
+/// The request with the trace of the step, where the protocol has it (its SEP-414): a request is sent by a task of the
+/// connection, which knows of no step. By HTTP it becomes the header on the way out.
+fn traced<T: RequestParamsMeta>(mut params: T) -> T {
+    if let Some(trace) = turbocat_trace::outgoing(&Span::current()) {
+        params.set_traceparent(&trace.to_string());
+    }
+    params
 }
 
 /// Greets the server.

@@ -10,7 +10,7 @@ use reqwest::{
     header::{HeaderName, HeaderValue},
 };
 use rmcp::{
-    model::ClientJsonRpcMessage,
+    model::{ClientJsonRpcMessage, ClientRequest, RequestParamsMeta},
     transport::{
         common::client_side_sse::BoxedSseResponse,
         streamable_http_client::{
@@ -65,7 +65,8 @@ impl StreamableHttpClient for PolicedClient {
         auth_header: Option<String>,
         custom_headers: Headers,
     ) -> Result<StreamableHttpPostResponse, HttpError> {
-        self.note(self.client.post_message(uri, message, session_id, auth_header, custom_headers).await)
+        let headers = traced(custom_headers, &message);
+        self.note(self.client.post_message(uri, message, session_id, auth_header, headers).await)
     }
 
     async fn post_message_with_response_limits(
@@ -77,11 +78,9 @@ impl StreamableHttpClient for PolicedClient {
         custom_headers: Headers,
         limits: StreamableHttpResponseLimits,
     ) -> Result<StreamableHttpPostResponse, HttpError> {
-        let client = &self.client;
+        let (client, headers) = (&self.client, traced(custom_headers, &message));
         self.note(
-            client
-                .post_message_with_response_limits(uri, message, session_id, auth_header, custom_headers, limits)
-                .await,
+            client.post_message_with_response_limits(uri, message, session_id, auth_header, headers, limits).await,
         )
     }
 
@@ -121,6 +120,20 @@ impl StreamableHttpClient for PolicedClient {
             .get_stream_with_max_sse_event_size(uri, session_id, last_event_id, auth_header, custom_headers, most)
             .await
     }
+}
+
+/// The headers with the trace that a request says it belongs to, unless the author of the headers says another.
+fn traced(mut headers: Headers, message: &ClientJsonRpcMessage) -> Headers {
+    let ClientJsonRpcMessage::Request(message) = message else { return headers };
+    let trace = match &message.request {
+        ClientRequest::CallToolRequest(call) => call.params.traceparent(),
+        ClientRequest::ListToolsRequest(list) => list.params.as_ref().and_then(RequestParamsMeta::traceparent),
+        _ => None,
+    };
+    if let Some(trace) = trace.and_then(|trace| HeaderValue::from_str(trace).ok()) {
+        headers.entry(HeaderName::from_static(turbocat_trace::HEADER)).or_insert(trace);
+    }
+    headers
 }
 
 /// What a failed exchange means for the step; `None` for what the protocol's own error says better.

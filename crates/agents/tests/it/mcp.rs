@@ -320,6 +320,25 @@ async fn the_tools_of_a_server_by_http_are_called_whole_or_in_a_stream() {
 }
 
 #[tokio::test]
+async fn what_a_step_asks_of_a_server_by_http_belongs_to_its_trace() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let (host, calls) = (MemoryHost::default(), [("probe.add", json!({ "a": 1, "b": 2 }))]);
+    let told = async |tool: &dyn Fn(&Remote) -> Value| {
+        let remote = Remote::start(false).await;
+        let run = run_with(mine("127.0.0.1"), calling(&host, tool(&remote), &calls));
+        turbocat_trace::told(turbocat_trace::Traceparent::parse(TRACE), run).await.unwrap();
+        let heads = remote.heads();
+        let told = heads.iter().filter_map(|head| head.lines().find_map(|line| line.strip_prefix("traceparent: ")));
+        told.map(str::to_owned).collect::<Vec<_>>()
+    };
+
+    // Two pages of tools, and the call; what opens and ends the session is for all that use it.
+    assert_eq!(told(&at).await, [TRACE; 3]);
+    let own = |remote: &Remote| json!({ "name": "probe", "mcp": { "url": remote.url, "headers": { "traceparent": "the author's" } } });
+    assert!(told(&own).await.iter().all(|trace| trace == "the author's"));
+}
+
+#[tokio::test]
 async fn the_rules_of_the_egress_hold_for_servers_by_http() {
     let remote = Remote::start(false).await;
     let call = || calling(&MemoryHost::default(), at(&remote), &[]);

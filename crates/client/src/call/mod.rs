@@ -1,6 +1,8 @@
 //! What can be asked for: one file a resource.
 
 mod access;
+mod budget;
+mod deployment;
 mod document;
 mod execution;
 mod follow;

@@ -1,6 +1,8 @@
 //! What the API shows and takes: one file a resource, each type with the members that `docs/openapi.json` says.
 
 mod agent;
+mod budget;
+mod deployment;
 mod execution;
 mod key;
 mod publish;
@@ -13,6 +15,11 @@ mod workflow;
 
 pub use self::{
     agent::{Agent, AgentQuery},
+    budget::{Budget, BudgetQuery, ExecutionUsage, NewBudget, Usage, UsageQuery, UsageRow, UsageRows},
+    deployment::{
+        Deployed, Deployment, DeploymentChange, DeploymentHealth, DeploymentKey, DeploymentQuery, DeploymentRequest,
+        DeploymentRevision, NewDeployment, Rollback,
+    },
     execution::{
         Cancelled, Execution, ExecutionEvent, ExecutionQuery, LogLine, LogQuery, PageQuery, Part, Step, StepError,
     },
@@ -29,11 +36,14 @@ pub use self::{
 };
 pub use turbocat_domain::{
     agent::{AgentStatus, AgentType},
+    budget::{BudgetPeriod, BudgetUnit},
+    deployment::{DeploymentStatus, Environment, HealthStatus},
     document::Overlap,
     execution::{ExecutionStatus, TriggerType},
     execution_log::{LogLevel, StepStatus},
     schedule::Verdict,
     template::TemplateType,
+    usage::UsageGroup,
     user::UserRole,
     workflow::WorkflowStatus,
     workflow_step::StepType,

@@ -188,6 +188,7 @@ async fn delete_budget(
 #[into_params(parameter_in = Query)]
 struct UsageQuery {
     /// By what it is summed; by `day` without.
+    #[param(inline)]
     group: Option<UsageGroupWord>,
     /// The first day, in UTC: `2026-01-31`; 30 days before the last without.
     #[param(format = Date)]

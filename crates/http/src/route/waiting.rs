@@ -3,6 +3,7 @@
 use axum::{Json as Answer, extract, http::StatusCode, response::Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tracing::Span;
 use turbocat_application::{RefusedStart, SendEvent, SentEvent};
 use turbocat_domain::{
     approval::Decision,
@@ -106,7 +107,8 @@ async fn send_event(
 ) -> Result<Response, Problem> {
     let once = key.of("events.send", &body.bytes)?;
     let EventBody { name, payload, execution_id, path } = body.value;
-    let event = SendEvent { name, payload, target: target(execution_id.as_deref(), path)? };
+    let traceparent = turbocat_trace::outgoing(&Span::current()).map(|trace| trace.to_string());
+    let event = SendEvent { name, payload, target: target(execution_id.as_deref(), path)?, traceparent };
     let sent = detached(async move {
         state.use_cases.on_behalf_of(&who.origin).send_event((who.actor(), once.as_ref()), event).await
     });

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use turbocat_domain::{
-    budget::{BudgetStanding, BudgetUnit},
+    budget::{BudgetScope, BudgetStanding, as_number},
     port::UsageRow,
     usage::{UsageSum, as_usd},
 };
@@ -43,10 +43,10 @@ pub(crate) struct BudgetView {
 impl From<BudgetStanding> for BudgetView {
     fn from(standing: BudgetStanding) -> Self {
         let unit = standing.budget.unit;
-        let left = shown(unit, standing.left());
+        let left = as_number(unit, standing.left());
         let BudgetStanding { budget, spent, reserved } = standing;
         let subject = match &budget.scope {
-            turbocat_domain::budget::BudgetScope::Execution(id) => Some(id.to_string()),
+            BudgetScope::Execution(id) => Some(id.to_string()),
             scope => Some(scope.subject()).filter(|subject| !subject.is_empty()),
         };
         Self {
@@ -56,21 +56,13 @@ impl From<BudgetStanding> for BudgetView {
             subject,
             unit: unit.into(),
             period: budget.period.into(),
-            amount: shown(unit, budget.amount),
-            spent: shown(unit, spent),
-            reserved: shown(unit, reserved),
+            amount: as_number(unit, budget.amount),
+            spent: as_number(unit, spent),
+            reserved: as_number(unit, reserved),
             left,
             created_at: budget.created_at,
             updated_at: budget.updated_at,
         }
-    }
-}
-
-fn shown(unit: BudgetUnit, amount: u64) -> f64 {
-    match unit {
-        #[expect(clippy::cast_precision_loss, reason = "more than 2^53 tokens are not counted one by one")]
-        BudgetUnit::Tokens => amount as f64,
-        BudgetUnit::Usd => as_usd(amount),
     }
 }
 

@@ -13,14 +13,16 @@ mod waiting;
 mod workflow;
 
 use serde_json::{Value, json};
-use turbocat_application::{IssuedKey, SecretInfo};
+use turbocat_application::{Health, IssuedKey, SecretInfo};
 use turbocat_domain::{
     agent::Agent,
     api_key::ApiKey,
     approval::WaitingApproval,
+    budget::BudgetStanding,
+    deployment::{Deployment, DeploymentRevision},
     execution::Execution,
     execution_log::ExecutionLog,
-    port::{PartRecord, StoredSchedule, StoredTick},
+    port::{PartRecord, StoredSchedule, StoredTick, UsageRow},
     step_run::StepRecord,
     template::Template,
     user::User,
@@ -66,8 +68,12 @@ shown! {
     (WaitingApproval, bool): ApprovalView,
     Agent: AgentView,
     ApiKey: KeyView,
+    BudgetStanding: BudgetView,
+    Deployment: DeploymentView,
+    DeploymentRevision: DeploymentRevisionView,
     Execution: ExecutionView,
     ExecutionLog: LogView,
+    Health: DeploymentHealthView,
     IssuedKey: IssuedKeyView,
     PartRecord: PartView,
     SecretInfo: SecretView,
@@ -75,6 +81,7 @@ shown! {
     StoredSchedule: ScheduleView,
     StoredTick: TickView,
     Template: TemplateView,
+    UsageRow: UsageRowView,
     User: UserView,
     Workflow: WorkflowView,
 }

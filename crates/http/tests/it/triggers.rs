@@ -70,6 +70,24 @@ async fn an_event_starts_what_it_triggers_once() {
 }
 
 #[tokio::test]
+async fn what_an_event_starts_goes_on_with_the_trace_of_its_request() {
+    const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let world = World::new().await;
+    world.publish(&world.owner, ON_PAID).await;
+    let owner = world.key(&world.owner, &["events:send"]).await;
+    let body = Some(json!({ "name": "order.shipped" }));
+    let headers = [("traceparent", TRACE)];
+
+    let ask =
+        Ask { method: "POST", key: Some(&owner), path: "/api/v1/events", body, headers: &headers, ..Ask::default() };
+    let sent = world.send(ask).await.expect(202);
+
+    let all = executions(&world).await;
+    assert_eq!((all.len(), sent["started"].as_array().unwrap().len()), (1, 1), "{sent}");
+    assert_eq!(all[0].trigger_data["traceparent"], json!(TRACE));
+}
+
+#[tokio::test]
 async fn what_an_event_cannot_start_is_told_and_keeps_nothing_back() {
     let world = World::new().await;
     world.publish(&world.owner, ON_PAID).await;

@@ -57,7 +57,7 @@ pub(crate) struct BudgetSetArgs {
     /// For how long it is: day, month or total
     #[arg(long, value_name = "PERIOD", default_value = "total")]
     pub(crate) period: BudgetPeriod,
-    /// Whose executions it is for; the administrator's without
+    /// Whose executions it is for; without, the administrator's, through a server those of the owner of the key
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) user: Option<String>,
 }
@@ -87,7 +87,7 @@ pub(crate) struct UsageArgs {
     /// Whose; everybody's without
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) user: Option<String>,
-    /// The most groups
+    /// The most groups; through a server 200 at most
     #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub(crate) limit: u16,
 }

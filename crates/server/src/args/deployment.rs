@@ -14,7 +14,7 @@ use turbocat_domain::{
     turbocat deployments start DEPLOYMENT --input '{\"topic\": \"cats\"}'\n  \
     turbocat deployments rollback DEPLOYMENT\n\n\
     A deployment runs the version that it was pointed at, whatever is published later. They are made for the \
-    administrator.")]
+    administrator, through a server for the owner of the key.")]
 pub(crate) enum DeploymentsCommand {
     /// List deployments, newest first
     List(DeploymentListArgs),

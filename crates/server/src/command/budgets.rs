@@ -1,51 +1,48 @@
 //! `turbocat budgets` and `turbocat usage`: how much language models may use, and what they did.
 
-use std::process::ExitCode;
-
 use anyhow::Context;
 use serde_json::json;
 use turbocat_application::{NewBudget, UsageRequest};
+use turbocat_client::{Budget, Usage, UsageRow};
 use turbocat_domain::{
-    budget::{BudgetScope, BudgetStanding, shown},
-    port::PageRequest,
-    usage::{UsageSum, as_usd, parse_usd, show_usd},
+    budget::{BudgetScope, of_number, shown},
+    usage::{as_nano_usd, parse_usd, show_usd},
     value::Name,
 };
 
 use crate::{
-    args::{BudgetSetArgs, BudgetsCommand, GlobalArgs, UsageArgs},
-    desk::{Office, origin},
+    args::{BudgetSetArgs, BudgetsCommand, UsageArgs},
+    desk::Desk,
     report,
 };
-
-/// The most budgets that are read at once.
-const PAGE: u16 = 200;
 
 /// Sets, lists or deletes budgets.
 ///
 /// # Errors
 ///
-/// If it is not valid, is not there, or the database cannot be reached.
-pub(super) async fn budgets(url: &str, global: &GlobalArgs, command: BudgetsCommand) -> anyhow::Result<ExitCode> {
-    let office = Office::prepared(url, global).await?;
-    let done = match command {
-        BudgetsCommand::Set(args) => set(&office, args, global.json).await,
-        BudgetsCommand::List { user } => list(&office, user.as_deref(), global.json).await,
+/// If it is not valid, is not there, or the desk cannot be reached.
+pub(super) async fn budgets(desk: &Desk, json: bool, command: BudgetsCommand) -> anyhow::Result<()> {
+    match command {
+        BudgetsCommand::Set(args) => set(desk, json, args).await?,
+        BudgetsCommand::List { user } => {
+            let owner = desk.owner(user.as_deref()).await?;
+            for budget in &desk.budgets(owner).await? {
+                show(budget, json);
+            }
+        }
         BudgetsCommand::Delete { id } => {
-            let deleted = office.app.use_cases.on_behalf_of(&origin()).delete_budget(office.actor, id).await;
-            if deleted.is_ok() && global.json {
+            desk.delete_budget(id).await?;
+            if json {
                 report::json_line(&json!({ "budget": id.to_string(), "deleted": true }));
-            } else if deleted.is_ok() {
+            } else {
                 report::line(format!("{id}: deleted"));
             }
-            deleted.map_err(Into::into)
         }
-    };
-    office.app.store.close().await;
-    done.map(|()| ExitCode::SUCCESS)
+    }
+    Ok(())
 }
 
-async fn set(office: &Office, args: BudgetSetArgs, json: bool) -> anyhow::Result<()> {
+async fn set(desk: &Desk, json: bool, args: BudgetSetArgs) -> anyhow::Result<()> {
     let unit = args.unit();
     let amount = match (args.tokens, args.usd) {
         (Some(tokens), _) => tokens,
@@ -56,50 +53,34 @@ async fn set(office: &Office, args: BudgetSetArgs, json: bool) -> anyhow::Result
         (None, Some(id)) => BudgetScope::Execution(id),
         (None, None) => BudgetScope::User,
     };
-    let owner = office.owner(args.user.as_deref()).await?;
-    let wanted = NewBudget { scope, unit, period: args.period, amount, owner };
-    show(&office.app.use_cases.on_behalf_of(&origin()).set_budget(office.actor, wanted).await?, json);
+    let owner = desk.owner(args.user.as_deref()).await?;
+    show(&desk.set_budget(NewBudget { scope, unit, period: args.period, amount, owner }).await?, json);
     Ok(())
 }
 
-async fn list(office: &Office, user: Option<&str>, json: bool) -> anyhow::Result<()> {
-    let owner = office.owner(user).await?;
-    let mut page = PageRequest { limit: PAGE, after: None };
-    loop {
-        let found = office.app.use_cases.budgets(office.actor, owner, page).await?;
-        for standing in &found.items {
-            show(standing, json);
-        }
-        match found.next {
-            Some(next) => page.after = Some(next),
-            None => return Ok(()),
-        }
-    }
-}
-
-fn show(standing: &BudgetStanding, json: bool) {
-    let BudgetStanding { budget, spent, reserved } = standing;
+fn show(budget: &Budget, json: bool) {
+    let Budget { id, user_id, scope, subject, unit, period, .. } = budget;
+    let whole = |amount: f64| of_number(*unit, amount);
+    let (amount, left) = (whole(budget.amount), whole(budget.left));
+    let (spent, reserved) = (whole(budget.spent), whole(budget.reserved));
     if json {
         return report::json_line(&json!({
-            "id": budget.id.to_string(), "user": budget.user_id.to_string(), "scope": budget.scope.word(),
-            "subject": budget.scope.subject(), "unit": budget.unit, "period": budget.period, "amount": budget.amount,
-            "spent": spent, "reserved": reserved, "left": standing.left(),
+            "id": id.to_string(), "user": user_id.to_string(), "scope": scope, "subject": subject, "unit": unit,
+            "period": period, "amount": amount, "spent": spent, "reserved": reserved, "left": left,
         }));
     }
-    let of = match &budget.scope {
-        BudgetScope::User => format!("user {}", budget.user_id),
-        BudgetScope::Agent(name) => format!("agent {name}"),
-        BudgetScope::Execution(id) => id.to_string(),
+    let of = match (scope.as_str(), subject) {
+        ("execution", Some(id)) => id.clone(),
+        (scope, Some(name)) => format!("{scope} {name}"),
+        (_, None) => format!("user {user_id}"),
     };
-    let amount = |amount: u64| shown(budget.unit, amount);
+    let shown = |amount: u64| shown(*unit, amount);
     report::line(format!(
-        "{}  {of}  {} ({})  used {}  reserved {}  left {}",
-        budget.id,
-        amount(budget.amount),
-        budget.period,
-        amount(*spent),
-        amount(*reserved),
-        amount(standing.left()),
+        "{id}  {of}  {} ({period})  used {}  reserved {}  left {}",
+        shown(amount),
+        shown(spent),
+        shown(reserved),
+        shown(left),
     ));
 }
 
@@ -107,42 +88,28 @@ fn show(standing: &BudgetStanding, json: bool) {
 ///
 /// # Errors
 ///
-/// If the days are in the wrong order, or the database cannot be reached.
-pub(super) async fn usage(url: &str, global: &GlobalArgs, args: UsageArgs) -> anyhow::Result<ExitCode> {
-    let office = Office::prepared(url, global).await?;
-    let done = sum(&office, args, global.json).await;
-    office.app.store.close().await;
-    done.map(|()| ExitCode::SUCCESS)
-}
-
-async fn sum(office: &Office, args: UsageArgs, json: bool) -> anyhow::Result<()> {
+/// If the days are in the wrong order, or the desk cannot be reached.
+pub(super) async fn usage(desk: &Desk, json: bool, args: UsageArgs) -> anyhow::Result<()> {
     let UsageArgs { by, from, to, agent, user, limit } = args;
     let agent = agent.map(Name::parse).transpose().context("--agent")?;
-    let owner = office.owner(user.as_deref()).await?;
-    let rows =
-        office.app.use_cases.usage(office.actor, UsageRequest { owner, from, to, agent, group: by, limit }).await?;
+    let owner = desk.owner(user.as_deref()).await?;
+    let rows = desk.usage(UsageRequest { owner, from, to, agent, group: by, limit }).await?;
     if rows.is_empty() && !json {
         report::note("no model was asked in these days");
     }
-    for row in rows {
-        let UsageSum { calls, tokens, nano_usd, unpriced_calls } = row.sum;
+    for UsageRow { key, usage } in rows {
+        let Usage { calls, input_tokens, output_tokens, cached_input_tokens, cost_usd, unpriced_calls } = usage;
         if json {
             report::json_line(&json!({
-                "key": row.key, "calls": calls, "input_tokens": tokens.input, "output_tokens": tokens.output,
-                "cached_input_tokens": tokens.cached_input, "cost_usd": as_usd(nano_usd),
-                "unpriced_calls": unpriced_calls,
+                "key": key, "calls": calls, "input_tokens": input_tokens, "output_tokens": output_tokens,
+                "cached_input_tokens": cached_input_tokens, "cost_usd": cost_usd, "unpriced_calls": unpriced_calls,
             }));
             continue;
         }
         let unpriced =
             if unpriced_calls == 0 { String::new() } else { format!("  ({unpriced_calls} without a price)") };
-        report::line(format!(
-            "{}  {calls} turns  {} tokens in  {} out  {}{unpriced}",
-            row.key,
-            tokens.input,
-            tokens.output,
-            show_usd(nano_usd),
-        ));
+        let cost = show_usd(as_nano_usd(cost_usd));
+        report::line(format!("{key}  {calls} turns  {input_tokens} tokens in  {output_tokens} out  {cost}{unpriced}"));
     }
     Ok(())
 }

@@ -59,10 +59,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Up(args) => on(open()?, async |url| up::run(url, &global, &args).await),
         Command::Agents(command) => Ok(agents::run(&command, global.json)),
-        Command::Deployments(command) => on(open()?, async |url| deployment::deployments(url, &global, command).await),
         Command::Audit(command) => on(open_existing()?, async |url| audit::run(url, &global, command).await),
-        Command::Budgets(command) => on(open()?, async |url| budgets::budgets(url, &global, command).await),
-        Command::Usage(args) => on(open()?, async |url| budgets::usage(url, &global, args).await),
         Command::Migrate(command @ MigrateCommand::Up) => {
             on(open()?, async |url| migrate::run(url, &global, command).await)
         }

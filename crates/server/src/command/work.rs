@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use turbocat_application::SourceFile;
 
-use super::{access, apply, executions, secrets, template, waiting};
+use super::{access, apply, budgets, deployment, executions, secrets, template, waiting};
 use crate::{
     args::{
-        ApprovalsCommand, Command, EventsCommand, ExecutionsCommand, GlobalArgs, KeysCommand, SchedulesCommand,
-        TemplatesCommand, UsersCommand,
+        ApprovalsCommand, BudgetsCommand, Command, DeploymentsCommand, EventsCommand, ExecutionsCommand, GlobalArgs,
+        KeysCommand, SchedulesCommand, TemplatesCommand, UsageArgs, UsersCommand,
     },
     database::OpenDatabase,
     desk::Desk,
@@ -22,9 +22,12 @@ pub(super) enum Work {
     Approvals(ApprovalsCommand),
     Schedules(SchedulesCommand),
     Templates(TemplatesCommand),
+    Deployments(DeploymentsCommand),
     Users(UsersCommand),
     Keys(KeysCommand),
     Secrets(secrets::Prepared),
+    Budgets(BudgetsCommand),
+    Usage(UsageArgs),
 }
 
 /// What a command is.
@@ -49,9 +52,12 @@ impl Kind {
             Command::Approvals(command) => Work::Approvals(command),
             Command::Schedules(command) => Work::Schedules(command),
             Command::Templates(command) => Work::Templates(command),
+            Command::Deployments(command) => Work::Deployments(command),
             Command::Users(command) => Work::Users(command),
             Command::Keys(command) => Work::Keys(command),
             Command::Secrets(command) => Work::Secrets(secrets::Prepared::read(command)?),
+            Command::Budgets(command) => Work::Budgets(command),
+            Command::Usage(args) => Work::Usage(args),
             other => return Ok(Self::Other(other)),
         }))
     }
@@ -96,15 +102,21 @@ impl Work {
             Self::Approvals(command) => waiting::approvals(desk, json, command).await?,
             Self::Schedules(command) => waiting::schedules(desk, json, command).await?,
             Self::Templates(command) => template::templates(desk, json, command).await?,
+            Self::Deployments(command) => return deployment::deployments(desk, json, command).await,
             Self::Users(command) => access::users(desk, json, command).await?,
             Self::Keys(command) => access::keys(desk, json, command).await?,
             Self::Secrets(prepared) => secrets::run(desk, json, prepared).await?,
+            Self::Budgets(command) => budgets::budgets(desk, json, command).await?,
+            Self::Usage(args) => budgets::usage(desk, json, args).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
 
     /// Whether it needs a database that is there already, with its administrator.
     const fn makes_nothing(&self) -> bool {
-        !matches!(self, Self::Apply(_) | Self::Users(_) | Self::Keys(_) | Self::Secrets(_))
+        !matches!(
+            self,
+            Self::Apply(_) | Self::Users(_) | Self::Keys(_) | Self::Secrets(_) | Self::Budgets(_) | Self::Usage(_)
+        )
     }
 }

@@ -2,6 +2,8 @@
 //! the API shows, so a command is written once and prints the same.
 
 mod access;
+mod budgets;
+mod deployments;
 mod documents;
 mod executions;
 mod waiting;

@@ -23,7 +23,7 @@ impl Desk {
                 return Ok(client.send_event(&SendEvent::named(name).with_payload(payload)).await?);
             }
         };
-        let event = Wanted { name, payload, target: None };
+        let event = Wanted { name, payload, target: None, traceparent: None };
         let (sent, _) = office.app.use_cases.send_event((office.actor, None), event).await?;
         let refused = sent.refused.into_iter();
         Ok(SentEvent {
