@@ -27,8 +27,8 @@ use crate::{
 const CLIENTS: usize = 32;
 /// How long a client waits that is asked to.
 const WAIT: Duration = Duration::from_millis(2);
-/// How many requests each latency is taken of.
-pub(super) const SAMPLES: usize = 1_000;
+/// Of how many requests each latency is taken, for each second that is measured for.
+const SAMPLES_A_SECOND: u64 = 100;
 /// A session that has nothing to do reports what it did within this time.
 const REPORTED: Duration = Duration::from_secs(2);
 
@@ -38,8 +38,8 @@ const INSERT: &str = r#"
         id, workflow_id, user_id, status, trigger_type, trigger_data, input_data, steps_total, deadline_at, depth,
         wake_at, created_at, updated_at
     )
-    VALUES ($1, $2, $3, 'pending', 'api', '{}', '{"number":1}', 1, LOCALTIMESTAMP + INTERVAL '1 day', 0, 'infinity',
-            LOCALTIMESTAMP, LOCALTIMESTAMP)"#;
+    VALUES ($1, $2, $3, 'pending', 'api', '{}', '{"number":1}', 1, LOCALTIMESTAMP + INTERVAL '1 day', 0,
+            LOCALTIMESTAMP + INTERVAL '1 year', LOCALTIMESTAMP, LOCALTIMESTAMP)"#;
 
 /// What some clients reached together.
 struct Reached {
@@ -61,11 +61,12 @@ pub(crate) async fn http(bench: &Bench<'_>) -> anyhow::Result<Workload> {
             for number in 1..=bench.args.rounds {
                 starts.round(&served, number).await?;
             }
-            let (auth_ms, key_writes) = (auth(&served).await?, starts.key_writes(&served).await?);
+            let samples = usize::try_from(bench.args.measured().as_secs() * SAMPLES_A_SECOND)?;
+            let (auth_ms, key_writes) = (auth(&served, samples).await?, starts.key_writes(&served).await?);
             let rows = bench.args.history.first().copied().unwrap_or_default();
             bench.say(&format!("http: {rows} old executions are written"));
             history::load(database, &workflow, rows).await?;
-            let pages = pages::turn(database, &served).await?;
+            let pages = pages::turn((database, &served), samples).await?;
             served.end().await?;
             Ok(starts.workload(auth_ms, key_writes, (rows, pages)))
         })
@@ -221,13 +222,13 @@ async fn writes_to_keys(session: &mut PgConnection) -> anyhow::Result<i64> {
 }
 
 /// How much longer a request takes that needs to know who asks, and nothing else.
-async fn auth(served: &Served) -> anyhow::Result<f64> {
+async fn auth(served: &Served, samples: usize) -> anyhow::Result<f64> {
     let known = Request::new("GET", "/api/v1/me", Some(&served.key), None);
     let anybody = Request::new("GET", "/health", None, None);
     let mut client = Client::connect(&served.address).await?;
     let (mut with, mut without) = (Vec::new(), Vec::new());
     // In turns: what the machine does besides meets both.
-    for _ in 0..SAMPLES {
+    for _ in 0..samples {
         for (request, latencies_ms) in [(&known, &mut with), (&anybody, &mut without)] {
             let began = Instant::now();
             client.want(200, request).await?;

@@ -6,7 +6,6 @@ use anyhow::Context;
 use chrono::{NaiveDateTime, SecondsFormat};
 use serde_json::Value;
 
-use super::http::SAMPLES;
 use crate::{
     client::{Client, Request},
     report::Target,
@@ -27,13 +26,13 @@ const LISTS: [(&str, &str); 3] = [("", ""), (", completed", "&status=completed")
 /// # Errors
 ///
 /// If one is refused.
-pub(super) async fn turn(database: &Database, served: &Served) -> anyhow::Result<Vec<Target>> {
+pub(super) async fn turn((database, served): (&Database, &Served), samples: usize) -> anyhow::Result<Vec<Target>> {
     let mut client = Client::connect(&served.address).await?;
     let middle = middle(&mut client, (database, served)).await?;
     let mut targets = Vec::new();
     for (of, filter) in LISTS {
         for (place, first) in [("first pages", None), ("pages in the middle", Some(&middle))] {
-            let latencies_ms = list(&mut client, served, (filter, first)).await?;
+            let latencies_ms = list((&mut client, served), (filter, first), samples).await?;
             let p99 = percentile(&latencies_ms, 0.99).context("no page was turned")?;
             targets.push(Target::at_most(format!("p99 of the {place}{of}, ms"), p99, PAGE_MS_MAX));
         }
@@ -43,12 +42,12 @@ pub(super) async fn turn(database: &Database, served: &Served) -> anyhow::Result
 
 /// How long pages take from a cursor on, or from the beginning.
 async fn list(
-    client: &mut Client,
-    served: &Served,
+    (client, served): (&mut Client, &Served),
     (filter, first): (&str, Option<&String>),
+    samples: usize,
 ) -> anyhow::Result<Vec<f64>> {
-    let mut latencies_ms = Vec::with_capacity(SAMPLES);
-    while latencies_ms.len() < SAMPLES {
+    let mut latencies_ms = Vec::with_capacity(samples);
+    while latencies_ms.len() < samples {
         let mut after = first.cloned();
         for _ in 0..TURNED {
             let cursor = after.map(|after| format!("&after={after}")).unwrap_or_default();
