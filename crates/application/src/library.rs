@@ -1,5 +1,6 @@
 //! Looking at what was published, and taking it out of sight: workflows and agents, a version each.
 
+use chrono::{DateTime, Utc};
 use turbocat_domain::{
     agent::Agent,
     id::{AgentId, UserId, WorkflowId},
@@ -213,6 +214,18 @@ impl UseCases {
 /// What is not there, or not for who asks.
 pub(crate) fn missing(entity: &'static str, id: impl ToString) -> Error {
     Error::NotFound { entity, name: id.to_string() }
+}
+
+/// Refuses to write what somebody else has changed since it was read; what was not read at any time is written in any case.
+pub(crate) fn ensure_unchanged(
+    entity: &'static str,
+    read_at: Option<DateTime<Utc>>,
+    updated_at: DateTime<Utc>,
+) -> Result<()> {
+    match read_at {
+        Some(read_at) if read_at != updated_at => Err(RepositoryError::Conflict { entity }.into()),
+        _ => Ok(()),
+    }
 }
 
 /// What is not in the store is told with its id.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use turbocat_domain::{
     id::UserId,
     permission::Permission,
-    port::{Page, PageRequest, RepositoryError, UserFilter},
+    port::{Page, PageRequest, UserFilter},
     problem::{Problem, Problems},
     user::{NewUser, User, UserRole},
     value::{Email, Name},
@@ -14,7 +14,7 @@ use turbocat_domain::{
 use crate::{
     Access, Actor, Error, Origin, Result,
     audit::{Audited, Changes},
-    library::{missing, named},
+    library::{ensure_unchanged, missing, named},
     password,
 };
 
@@ -51,7 +51,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] with all that is wrong with it; [`RepositoryError::AlreadyExists`] in [`Error::Storage`] if
+    /// [`Error::Invalid`] with all that is wrong with it; `RepositoryError::AlreadyExists` in [`Error::Storage`] if
     /// the address has one, be it deleted.
     pub async fn create_user(&self, actor: Actor, wanted: NewAccount, origin: &Origin) -> Result<User> {
         actor.ensure(Permission::UsersWrite)?;
@@ -129,7 +129,7 @@ impl Access {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`], [`Error::Invalid`]; [`RepositoryError::Conflict`] in [`Error::Storage`] if it was changed
+    /// [`Error::NotFound`], [`Error::Invalid`]; `RepositoryError::Conflict` in [`Error::Storage`] if it was changed
     /// since it was read.
     pub async fn change_user(
         &self,
@@ -141,9 +141,7 @@ impl Access {
         let use_cases = self.use_cases().on_behalf_of(origin);
         let now = use_cases.ports.clock.now();
         let stored = self.user(actor, id).await?;
-        if change.read_at.is_some_and(|read_at| read_at != stored.updated_at) {
-            return Err(RepositoryError::Conflict { entity: USER }.into());
-        }
+        ensure_unchanged(USER, change.read_at, stored.updated_at)?;
         let next = with_change(stored.clone(), &change)?;
         if actor.id == id && (!next.is_active || next.role != stored.role) {
             let problem = Problem::new("own_account", "role", "nobody switches off or degrades the own account");
@@ -190,9 +188,7 @@ impl Access {
         let use_cases = self.use_cases().on_behalf_of(origin);
         let now = use_cases.ports.clock.now();
         let stored = self.user(actor, id).await?;
-        if read_at.is_some_and(|read_at| read_at != stored.updated_at) {
-            return Err(RepositoryError::Conflict { entity: USER }.into());
-        }
+        ensure_unchanged(USER, read_at, stored.updated_at)?;
         let mut uow = use_cases.ports.store.begin().await?;
         if read_at.is_some() {
             // It holds the row, and is refused if somebody was faster.

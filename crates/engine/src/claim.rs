@@ -97,7 +97,7 @@ pub(crate) async fn claim(life: Arc<Life>) {
             Err(error) => pause("queue.claim", &error, backoff.next()).await,
         }
         if life.timetable.is_burst() {
-            tokio::time::sleep(GIVES_WAY.0).await;
+            tokio::time::sleep(GIVES_WAY).await;
         }
         wait(&life, look_at).await;
     }
@@ -107,9 +107,10 @@ pub(crate) async fn claim(life: Arc<Life>) {
 /// claimed are asked for gently.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long the claim loop gives way to a burst of schedules, and how many it takes then: what waits for a place beside
-/// the burst is not forgotten.
-const GIVES_WAY: (Duration, usize) = (Duration::from_secs(1), 100);
+/// How long the claim loop gives way to a burst of schedules.
+const GIVES_WAY: Duration = Duration::from_secs(1);
+/// How many it takes then: what waits for a place beside the burst is not forgotten.
+const BESIDE_A_BURST: usize = 100;
 
 /// Sleeps until there is a reason to look or to claim.
 async fn wait(life: &Life, look_at: Instant) {
@@ -180,7 +181,7 @@ async fn claim_all(life: &Arc<Life>) -> Result<()> {
     let batch = usize::try_from(life.core.options.claim_batch).unwrap_or(usize::MAX);
     while life.is_open() {
         let is_burst = life.timetable.is_burst();
-        let places = life.reserve(if is_burst { batch.min(GIVES_WAY.1) } else { batch });
+        let places = life.reserve(if is_burst { batch.min(BESIDE_A_BURST) } else { batch });
         if places == 0 {
             life.hints.starved.store(true, Ordering::Release);
             // Places that became free in between told nobody.

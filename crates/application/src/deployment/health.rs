@@ -34,8 +34,9 @@ pub struct Health {
 }
 
 impl UseCases {
-    /// Looks at a deployment, and notes what was found, if that is news or was last noted a minute ago. It is unhealthy if what it runs cannot be run, or if nothing but
-    /// failures came of its last executions; degraded if a secret of its variables is not there, or some of them failed.
+    /// Looks at a deployment, and notes what was found, if that is news or was last noted a minute ago. It is unhealthy
+    /// if what it runs cannot be run, or if nothing but failures came of its last executions; degraded if a secret of its
+    /// variables is not there, or some of them failed.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ use turbocat_domain::{
     deployment::{Deployment, DeploymentRevision, DeploymentStatus, Environment, NewDeployment},
     id::{AgentId, DeploymentId, DeploymentRevisionId},
     permission::Permission,
-    port::{DeploymentFilter, Page, PageRequest, RepositoryError, UnitOfWork},
+    port::{DeploymentFilter, Page, PageRequest, UnitOfWork},
     value::Name,
 };
 
@@ -33,7 +33,7 @@ pub use self::{health::Health, key::EndpointCall, life::Standing};
 use crate::{
     Actor, Idempotency, Result, Selector, UseCases,
     audit::{Audited, Changes},
-    library::{missing, named},
+    library::{ensure_unchanged, missing, named},
 };
 
 pub(crate) const DEPLOYMENT: &str = "deployment";
@@ -126,7 +126,7 @@ impl UseCases {
     ///
     /// [`Error::Invalid`](crate::Error::Invalid) with all that is wrong with it;
     /// [`Error::NotFound`](crate::Error::NotFound) if what it is to run is not there for who asks;
-    /// [`RepositoryError::AlreadyExists`] in [`Error::Storage`](crate::Error::Storage) if there is one of this name in
+    /// `RepositoryError::AlreadyExists` in [`Error::Storage`](crate::Error::Storage) if there is one of this name in
     /// its environment; [`Error::IdempotencyConflict`](crate::Error::IdempotencyConflict).
     pub async fn create_deployment(
         &self,
@@ -169,7 +169,7 @@ impl UseCases {
     ///
     /// # Errors
     ///
-    /// As [`Self::create_deployment`]; [`RepositoryError::Conflict`] in [`Error::Storage`](crate::Error::Storage) if it
+    /// As [`Self::create_deployment`]; `RepositoryError::Conflict` in [`Error::Storage`](crate::Error::Storage) if it
     /// was changed since it was read.
     pub async fn change_deployment(
         &self,
@@ -223,7 +223,7 @@ impl UseCases {
     /// # Errors
     ///
     /// [`Error::NotFound`](crate::Error::NotFound) if there is none of one's own that was deleted;
-    /// [`RepositoryError::AlreadyExists`] in [`Error::Storage`](crate::Error::Storage) if another one has its name now.
+    /// `RepositoryError::AlreadyExists` in [`Error::Storage`](crate::Error::Storage) if another one has its name now.
     pub async fn restore_deployment(&self, actor: Actor, id: DeploymentId) -> Result<Deployment> {
         actor.ensure(Permission::DeploymentsWrite)?;
         let found = self.ports.queries.deployments().get_deleted(id).await;
@@ -307,9 +307,7 @@ impl UseCases {
         read_at: Option<DateTime<Utc>>,
     ) -> Result<Deployment> {
         let stored = self.own_deployment(actor, id).await?;
-        if read_at.is_some_and(|read_at| read_at != stored.updated_at) {
-            return Err(RepositoryError::Conflict { entity: DEPLOYMENT }.into());
-        }
+        ensure_unchanged(DEPLOYMENT, read_at, stored.updated_at)?;
         Ok(stored)
     }
 

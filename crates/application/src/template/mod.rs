@@ -16,7 +16,7 @@ use self::content::{checked, documents, files, with_change};
 use crate::{
     Actor, Change, Error, PublishReport, Result, UseCases,
     audit::{Audited, Changes},
-    library::{missing, named},
+    library::{ensure_unchanged, missing, named},
 };
 
 const TEMPLATE: &str = "template";
@@ -127,9 +127,7 @@ impl UseCases {
     pub async fn change_template(&self, actor: Actor, id: TemplateId, change: TemplateChange) -> Result<Template> {
         actor.ensure(Permission::TemplatesWrite)?;
         let stored = self.own_template(actor, id).await?;
-        if change.read_at.is_some_and(|read_at| read_at != stored.updated_at) {
-            return Err(RepositoryError::Conflict { entity: TEMPLATE }.into());
-        }
+        ensure_unchanged(TEMPLATE, change.read_at, stored.updated_at)?;
         let now = self.ports.clock.now();
         let next = with_change(&stored, change, now)?;
         let changes = Changes::default()
@@ -154,9 +152,7 @@ impl UseCases {
     pub async fn delete_template(&self, actor: Actor, id: TemplateId, read_at: Option<DateTime<Utc>>) -> Result<()> {
         actor.ensure(Permission::TemplatesWrite)?;
         let stored = self.own_template(actor, id).await?;
-        if read_at.is_some_and(|read_at| read_at != stored.updated_at) {
-            return Err(RepositoryError::Conflict { entity: TEMPLATE }.into());
-        }
+        ensure_unchanged(TEMPLATE, read_at, stored.updated_at)?;
         let mut uow = self.ports.store.begin().await?;
         let now = self.ports.clock.now();
         if read_at.is_some() {

@@ -134,11 +134,11 @@ impl Shard {
     pub(super) fn request_read(&mut self, key: SlotKey, check_cancel: bool) {
         let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_live()) else { return };
         let has_children = slot.children().next().is_some();
-        let forms = slot.children().filter(|child| child.agent.output_schema().is_some());
-        let forms = forms.map(|child| (child.path.clone(), Arc::clone(&child.agent))).collect();
         if !(has_children || slot.waits_for_events() || check_cancel) {
             return;
         }
+        let forms = slot.children().filter(|child| child.agent.output_schema().is_some());
+        let forms = forms.map(|child| (child.path.clone(), Arc::clone(&child.agent))).collect();
         let waits = slot.event_waits().map(|(step, waiting, event)| (step, waiting.path.clone(), event.clone()));
         let waits = waits.collect();
         slot.events_read_at = Some(self.now);
