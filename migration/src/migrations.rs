@@ -15,7 +15,7 @@ macro_rules! migration {
 }
 
 /// All migrations, in the order in which they apply.
-const ALL: [SqlMigration; 15] = [
+const ALL: [SqlMigration; 16] = [
     migration!("m0001_specification"),
     migration!("m0002_engine"),
     migration!("m0003_schedules"),
@@ -31,6 +31,7 @@ const ALL: [SqlMigration; 15] = [
     migration!("m0070_deployments"),
     migration!("m0080_usage"),
     migration!("m0090_agent_permits"),
+    migration!("m0100_pause"),
 ];
 
 /// A migration that is two SQL scripts.

@@ -134,11 +134,11 @@ async fn what_a_migration_makes_is_granted_with_it_and_the_role_needs_no_rights_
     grant(story.database.url(), &story.role).await.unwrap();
     down(story.database.url(), 99).await.unwrap();
     // The rights went with the tables: those on the audit log are how a role is known.
-    assert_eq!(up(story.database.url()).await.unwrap().len(), 15);
+    assert_eq!(up(story.database.url()).await.unwrap().len(), 16);
     assert!(story.says("SELECT FROM users").await.is_err());
 
     grant(story.database.url(), &story.role).await.unwrap();
-    let undone = down(story.database.url(), 12).await.unwrap();
+    let undone = down(story.database.url(), 13).await.unwrap();
     assert!(undone.iter().any(|name| name == "m0004_access"), "{undone:?}");
     up(story.database.url()).await.unwrap();
     assert!(story.says("SELECT FROM sessions").await.is_ok());

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use turbocat_migration::{MigrationError, down, ensure_current, status, up};
 use turbocat_testkit::postgres::TestDatabase;
 
-const ALL: [&str; 15] = [
+const ALL: [&str; 16] = [
     "m0001_specification",
     "m0002_engine",
     "m0003_schedules",
@@ -22,6 +22,7 @@ const ALL: [&str; 15] = [
     "m0070_deployments",
     "m0080_usage",
     "m0090_agent_permits",
+    "m0100_pause",
 ];
 
 async fn execute(database: &TestDatabase, sql: &str) -> Result<(), sqlx::Error> {

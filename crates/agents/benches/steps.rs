@@ -1,9 +1,10 @@
-//! What a small step of an agent costs that runs a program: `cargo bench -p turbocat-agents`.
+//! What a small step of an agent costs: `cargo bench -p turbocat-agents`.
 //!
-//! One after another, each in a child process of its own, from the call to the answer.
+//! One after another, from the call to the answer: programs in a child process each, a request to a server in this process.
 
 use std::{
     error::Error,
+    net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
@@ -11,6 +12,10 @@ use std::{
 
 use chrono::DateTime;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 use turbocat_agents::{Agents, AgentsConfig, EgressPolicy, LlmConfig, McpServers, Schemas, Secrets};
 use turbocat_domain::{
     agent::{Agent, AgentType, NewAgent},
@@ -25,6 +30,10 @@ use uuid::Uuid;
 
 const STEPS: usize = 300;
 const WARM_UP: usize = 20;
+
+/// The server closes its connection after each answer, as a stranger may.
+const SUM: &[u8] =
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1\r\nconnection: close\r\n\r\n3";
 
 struct Nowhere;
 
@@ -48,6 +57,27 @@ fn call(kind: AgentType, config: Value) -> Result<AgentCall, Box<dyn Error>> {
     })
 }
 
+/// A server that answers every request with the sum, and where it is.
+async fn server() -> std::io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !request.ends_with(b"\r\n\r\n") {
+                    if !stream.read_buf(&mut request).await.is_ok_and(|length| length > 0) {
+                        return;
+                    }
+                }
+                // A client that has had enough closes early.
+                let _closed = stream.write_all(SUM).await;
+            });
+        }
+    });
+    Ok(address)
+}
+
 async fn measure(agents: &Agents, call: AgentCall) -> Result<Vec<Duration>, Box<dyn Error>> {
     let mut took = Vec::with_capacity(STEPS);
     for step in 0..WARM_UP + STEPS {
@@ -69,7 +99,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         children_max: 8,
         sandbox_floor: Vec::new(),
         python: None,
-        egress: EgressPolicy::default(),
+        egress: EgressPolicy::allowing(["127.0.0.1"])?,
         llm: LlmConfig::default(),
         mcp: McpServers::new(),
         schemas: Schemas::new(Arc::new(JsonSchemas::default())),
@@ -81,6 +111,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut calls = vec![
         ("javascript", call(AgentType::Code, javascript)?),
         ("jq", call(AgentType::Data, json!({ "program": ".a + .b" }))?),
+        (
+            "api",
+            call(
+                AgentType::Api,
+                json!({ "url": format!("http://{}/sum", server().await?), "response": "${{ output.body }}" }),
+            )?,
+        ),
     ];
     match agents.python().await {
         Ok(_) => calls.push(("python", call(AgentType::Code, python)?)),

@@ -1,4 +1,4 @@
-//! Starting and cancelling executions, and looking at them.
+//! Starting executions, and looking at them.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ use turbocat_domain::{
     permission::Permission,
     plan::{Plan, StepBinding},
     port::{
-        CancelOutcome, ExecutionAcceptor, ExecutionFilter, LogFilter, NewExecution, Page, PageRequest, PartRecord,
-        RepositoryError, SchemaProblem,
+        ExecutionAcceptor, ExecutionFilter, LogFilter, NewExecution, Page, PageRequest, PartRecord, RepositoryError,
+        SchemaProblem,
     },
     problem::Problem,
     step_run::StepRecord,
@@ -214,25 +214,6 @@ impl UseCases {
             parent: None,
             depth: 0,
         })
-    }
-
-    /// Asks for an execution to be cancelled.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`] if there is none, or it belongs to somebody else.
-    pub async fn cancel_execution(&self, actor: Actor, id: ExecutionId) -> Result<CancelOutcome> {
-        actor.ensure(Permission::ExecutionsCancel)?;
-        self.stored_execution(actor, id).await?;
-        let now = self.ports.clock.now();
-        let mut uow = self.ports.store.begin().await?;
-        let outcome = uow.executions().request_cancel(id).await?;
-        if outcome == CancelOutcome::Requested {
-            let cancelled = (actor.id, "execution.cancelled", "execution", id.as_uuid());
-            self.audit(uow.as_mut(), cancelled, now).await?;
-        }
-        uow.commit().await?;
-        Ok(outcome)
     }
 
     /// Reads an execution.

@@ -22,10 +22,10 @@ use turbocat_domain::{
     id::{AgentId, ExecutionId, WorkerId},
     permit::{PermitGrant, PermitRequest},
     port::{
-        BudgetLedger, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest,
-        DueSchedules, EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
-        JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome,
-        PermitLedger, Renewal, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart, StepPlace,
+        BudgetLedger, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
+        EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
+        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome, PermitLedger,
+        Renewal, RequestOutcome, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart, StepPlace,
         StoredEvent, Takeover, WorkerRepository,
     },
     usage::Charge,
@@ -140,7 +140,7 @@ impl ExecutionQueue for Meter {
         self.call().ended_children(parents).await
     }
 
-    async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome> {
+    async fn request_cancel(&self, id: ExecutionId) -> Result<RequestOutcome> {
         self.call().request_cancel(id).await
     }
 

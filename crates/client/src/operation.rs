@@ -91,6 +91,8 @@ operations! {
     LIST_EXECUTION_LOGS: Get "/api/v1/executions/{id}/logs", Always;
     FOLLOW_EXECUTION: Get "/api/v1/executions/{id}/events", Always;
     CANCEL_EXECUTION: Post "/api/v1/executions/{id}/cancel", Always;
+    PAUSE_EXECUTION: Post "/api/v1/executions/{id}/pause", Always;
+    RESUME_EXECUTION: Post "/api/v1/executions/{id}/resume", Always;
     SEND_EVENT: Post "/api/v1/events", ByKey;
     LIST_APPROVALS: Get "/api/v1/approvals", Always;
     DECIDE_APPROVAL: Post "/api/v1/approvals/{id}/decide", Never;

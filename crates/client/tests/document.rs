@@ -7,13 +7,13 @@ use std::{collections::BTreeSet, path::Path};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use turbocat_client::{
-    Agent, AgentQuery, ApiKey, Approval, ApprovalQuery, Budget, BudgetQuery, BulkStarted, Cancelled, Decided, Decision,
+    Agent, AgentQuery, ApiKey, Approval, ApprovalQuery, Budget, BudgetQuery, BulkStarted, Decided, Decision,
     Deployment, DeploymentChange, DeploymentHealth, DeploymentKey, DeploymentQuery, DeploymentRequest,
     DeploymentRevision, Execution, ExecutionQuery, ExecutionUsage, FieldError, IssuedKey, KeyQuery, LogLine, LogQuery,
     Me, Method, NewBudget, NewDeployment, NewKey, NewSecret, NewUser, Operation, Page, PageQuery, Part, Problem,
-    PublishReport, Published, RefusedStart, Repeat, Rollback, Schedule, Secret, SecretQuery, SendEvent, SentEvent,
-    StartExecution, StartExecutions, Started, Step, Template, TemplateCopy, TemplateQuery, TemplateUse, Tick,
-    TickQuery, UsageQuery, UsageRows, User, UserQuery, Workflow, WorkflowQuery, WorkflowStep,
+    PublishReport, Published, RefusedStart, Repeat, Requested, Rollback, Schedule, Secret, SecretQuery, SendEvent,
+    SentEvent, StartExecution, StartExecutions, Started, Step, Template, TemplateCopy, TemplateQuery, TemplateUse,
+    Tick, TickQuery, UsageQuery, UsageRows, User, UserQuery, Workflow, WorkflowQuery, WorkflowStep,
 };
 
 /// What the API can be asked for and this client does not ask for: what is for browsers, and what waits for somebody who
@@ -256,7 +256,7 @@ fn each_answer_has_the_members_that_the_document_says() {
     keeps::<Approval>(&document, "ApprovalView");
     keeps::<Budget>(&document, "BudgetView");
     keeps::<BulkStarted>(&document, "BulkView");
-    keeps::<Cancelled>(&document, "CancelView");
+    keeps::<Requested>(&document, "RequestView");
     keeps::<Decided>(&document, "DecisionView");
     keeps::<Deployment>(&document, "DeploymentView");
     keeps::<DeploymentHealth>(&document, "DeploymentHealthView");

@@ -4,12 +4,14 @@
 //!
 //! 1. An execution ends once: a terminal status never changes.
 //! 2. It points at the version that it was accepted with, for ever.
+//! 3. What has ended is not paused.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::{
     id::{DeploymentId, ExecutionId, UserId, WorkflowId},
+    limits::PAUSE_REASON_CHARS_MAX,
     port::{FinishedExecution, NewExecution},
     value::{duration_ms, text_enum},
 };
@@ -122,6 +124,33 @@ pub fn deployment_of(trigger_data: &Value) -> Option<DeploymentId> {
     trigger_data.get("deployment")?.get("id")?.as_str()?.parse().ok()
 }
 
+/// The pause of an execution: it begins nothing until it is resumed. Attempts that run go on to their end, and its time
+/// goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Since when.
+    pub at: DateTime<Utc>,
+    /// Why, if who asked for it said so: up to [`PAUSE_REASON_CHARS_MAX`] characters.
+    pub reason: Option<String>,
+}
+
+impl Pause {
+    /// Whether this may be a reason.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it.
+    pub fn check_reason(reason: &str) -> Result<(), String> {
+        if reason.is_empty() || reason.contains('\0') {
+            return Err("it needs text, without the character NUL".to_owned());
+        }
+        match reason.chars().nth(PAUSE_REASON_CHARS_MAX) {
+            Some(_) => Err(format!("at most {PAUSE_REASON_CHARS_MAX} characters are allowed")),
+            None => Ok(()),
+        }
+    }
+}
+
 /// One execution of a workflow.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Execution {
@@ -165,6 +194,8 @@ pub struct Execution {
     pub depth: u16,
     /// Whether it is to be cancelled.
     pub cancel_requested: bool,
+    /// Since when it is paused, if it is.
+    pub paused: Option<Pause>,
     /// When it times out.
     pub deadline_at: Option<DateTime<Utc>>,
     /// When it was accepted.
@@ -199,6 +230,7 @@ impl Execution {
             parent: new.parent,
             depth: new.depth,
             cancel_requested: false,
+            paused: None,
             deadline_at: None,
             created_at: now,
             updated_at: now,
@@ -220,6 +252,7 @@ impl Execution {
         self.error_code = end.error.as_ref().map(|error| error.code.clone());
         self.error_message = end.error.as_ref().map(|error| error.message.clone());
         self.error_stack = end.error.as_ref().and_then(|error| error.origin.clone());
+        self.paused = None;
         self.updated_at = end.completed_at;
         true
     }

@@ -46,6 +46,8 @@ pub const DESCRIPTION_CHARS_MAX: usize = 10_000;
 
 /// The bytes of an execution's input.
 pub const EXECUTION_INPUT_BYTES_MAX: usize = 4 * MIB;
+/// The characters of the reason of a pause.
+pub const PAUSE_REASON_CHARS_MAX: usize = 500;
 /// The executions that one request starts.
 pub const BULK_STARTS_MAX: usize = 1_000;
 /// The bytes of a step's output, which is stored whole or not at all.

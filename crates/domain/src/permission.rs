@@ -38,6 +38,8 @@ text_enum! {
         EventsSend = "events:send",
         /// Cancel executions.
         ExecutionsCancel = "executions:cancel",
+        /// Pause and resume executions.
+        ExecutionsPause = "executions:pause",
         /// Look at executions, their steps and their logs.
         ExecutionsRead = "executions:read",
         /// Start executions.
@@ -81,7 +83,7 @@ pub enum Reach {
 }
 
 /// The table: for each permission the reach of an administrator, a user and an agent.
-const TABLE: [(Permission, [Reach; 3]); 26] = {
+const TABLE: [(Permission, [Reach; 3]); 27] = {
     use Reach::{All, Nothing, Own};
     [
         (Permission::AccountRead, [Own, Own, Own]),
@@ -96,6 +98,7 @@ const TABLE: [(Permission, [Reach; 3]); 26] = {
         (Permission::DeploymentsWrite, [All, Own, Nothing]),
         (Permission::EventsSend, [Own, Own, Own]),
         (Permission::ExecutionsCancel, [All, Own, Own]),
+        (Permission::ExecutionsPause, [All, Own, Own]),
         (Permission::ExecutionsRead, [All, Own, Own]),
         (Permission::ExecutionsStart, [Own, Own, Own]),
         (Permission::KeysRead, [All, Own, Nothing]),

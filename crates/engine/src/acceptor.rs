@@ -180,6 +180,7 @@ fn born(new: &NewExecution, started_at: DateTime<Utc>) -> ClaimedExecution {
             .and_then(|timeout| started_at.checked_add_signed(timeout))
             .unwrap_or(DateTime::<Utc>::MAX_UTC),
         cancel_requested: false,
+        is_paused: false,
         takeovers: 0,
         depth: new.depth,
         parent: new.parent.clone(),

@@ -25,7 +25,7 @@ use turbocat_domain::{
     expression::looks_like_secret,
     id::{ExecutionId, UserId, WorkflowId},
     limits,
-    port::{CancelOutcome, ExecutionFilter, NewExecution, PageRequest, RepositoryError},
+    port::{ExecutionFilter, NewExecution, PageRequest, RepositoryError, RequestOutcome},
     step_run::StepError,
     workflow::{Workflow, WorkflowStatus},
 };
@@ -227,12 +227,12 @@ pub(crate) async fn cancel(core: &Arc<Core>, child: ExecutionId) {
         async move { queue.request_cancel(child).await }
     });
     match asked.await {
-        Ok(CancelOutcome::Requested) => {
+        Ok(RequestOutcome::Requested) => {
             if let Some(life) = core.life() {
                 life.wake();
             }
         }
-        Ok(CancelOutcome::Ended | CancelOutcome::Unknown) => {}
+        Ok(RequestOutcome::Ended | RequestOutcome::Unknown) => {}
         Err(error) => {
             tracing::error!(execution.id = %child, error = %Chain(&error), "a child execution could not be cancelled");
         }

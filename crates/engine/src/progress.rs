@@ -87,6 +87,8 @@ pub enum Awaited {
     Retry,
     /// Its agent, which runs as often at once as it may.
     Agent,
+    /// That the execution is resumed: it is paused.
+    Resume,
     /// A time.
     Time,
     /// An event of this name.

@@ -333,6 +333,7 @@ fn born(due: &DueSchedule, new: &ScheduledExecution, started_at: DateTime<Utc>) 
             .and_then(|timeout| started_at.checked_add_signed(timeout))
             .unwrap_or(DateTime::<Utc>::MAX_UTC),
         cancel_requested: false,
+        is_paused: false,
         takeovers: 0,
         depth: 0,
         parent: None,

@@ -5,7 +5,7 @@ use std::{fmt::Display, str::FromStr, time::Duration};
 use axum::{
     RequestPartsExt,
     body::Bytes,
-    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::BytesRejection},
+    extract::{FromRequest, FromRequestParts, OptionalFromRequest, Path, Query, Request, rejection::BytesRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
@@ -97,7 +97,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        Self::read(Raw::from_request(request, state).await?)
+    }
+}
+
+/// A body that may be left out as a whole.
+impl<S: Send + Sync, T: DeserializeOwned> OptionalFromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
         let raw = Raw::from_request(request, state).await?;
+        if raw.bytes.is_empty() { Ok(None) } else { Self::read(raw).map(Some) }
+    }
+}
+
+impl<T: DeserializeOwned> Json<T> {
+    fn read(raw: Raw) -> Result<Self, Problem> {
         if raw.media_type != "application/json" {
             return Err(unsupported(&raw.media_type, "application/json"));
         }

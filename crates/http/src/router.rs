@@ -116,6 +116,7 @@ fn api(state: State) -> Api {
     let api = route::agent::routes(api);
     let api = route::agent_type::routes(api);
     let api = route::execution::routes(api);
+    let api = route::execution_request::routes(api);
     let api = route::budget::routes(api);
     let api = route::bulk::routes(api);
     let api = route::execution_events::routes(api);

@@ -5,7 +5,7 @@ use turbocat_application::{Actor, Error, Result, Selector, StartExecution};
 use turbocat_domain::{
     execution::{ExecutionStatus, TriggerType},
     id::{ExecutionId, WorkflowId},
-    port::{CancelOutcome, IdGenerator},
+    port::{IdGenerator, RequestOutcome},
     user::UserRole,
 };
 
@@ -94,5 +94,5 @@ async fn what_belongs_to_somebody_else_does_not_exist() {
         assert!(matches!(refused, Error::NotFound { entity: "execution", .. }), "{refused}");
     }
     let admin = world.another(UserRole::Admin).await;
-    assert_eq!(world.use_cases.cancel_execution(admin, id).await.unwrap(), CancelOutcome::Requested);
+    assert_eq!(world.use_cases.cancel_execution(admin, id).await.unwrap(), RequestOutcome::Requested);
 }

@@ -13,7 +13,7 @@ use turbocat_application::{Error, Selector, StartExecution};
 use turbocat_domain::{
     execution::TriggerType,
     id::{EventId, ExecutionId},
-    port::{CancelOutcome, EventQueries, ExecutionQueue, NewEvent, RepositoryError},
+    port::{EventQueries, ExecutionQueue, NewEvent, RepositoryError, RequestOutcome},
 };
 use turbocat_engine::{Engine, EngineHandle};
 
@@ -97,9 +97,9 @@ async fn fulfil(app: &App, engine: &EngineHandle, wish: Wish) -> Answer {
     match wish {
         Wish::Accept(order) => accept(app, engine, *order).await,
         Wish::Cancel(id) => match app.store.request_cancel(ExecutionId::from_uuid(id)).await {
-            Ok(CancelOutcome::Requested) => Answer::Done,
-            Ok(CancelOutcome::Ended) => Answer::TooLate,
-            Ok(CancelOutcome::Unknown) => {
+            Ok(RequestOutcome::Requested) => Answer::Done,
+            Ok(RequestOutcome::Ended) => Answer::TooLate,
+            Ok(RequestOutcome::Unknown) => {
                 Answer::Unknown(format!("there is no execution {id}, though it was accepted"))
             }
             Err(error) => of_failure(&error),

@@ -7,12 +7,12 @@ use serde_json::json;
 use turbocat_domain::id::ExecutionId;
 
 use crate::{
-    Began, BulkStarted, Cancelled, Client, Error, Execution, ExecutionQuery, LogLine, LogQuery, Page, PageQuery, Part,
+    Began, BulkStarted, Client, Error, Execution, ExecutionQuery, LogLine, LogQuery, Page, PageQuery, Part, Requested,
     StartExecution, StartExecutions, Started, Step,
     client::Call,
     operation::{
         CANCEL_EXECUTION, LIST_EXECUTION_LOGS, LIST_EXECUTION_PARTS, LIST_EXECUTION_STEPS, LIST_EXECUTIONS,
-        SHOW_EXECUTION, START_EXECUTION, START_EXECUTIONS,
+        PAUSE_EXECUTION, RESUME_EXECUTION, SHOW_EXECUTION, START_EXECUTION, START_EXECUTIONS,
     },
     page,
 };
@@ -160,7 +160,26 @@ impl Client {
     /// # Errors
     ///
     /// [`Error`]; `not_found`.
-    pub async fn cancel(&self, id: ExecutionId) -> Result<Cancelled, Error> {
+    pub async fn cancel(&self, id: ExecutionId) -> Result<Requested, Error> {
         self.ask(Call::about(CANCEL_EXECUTION, id)).await
+    }
+
+    /// Asks for an execution to be paused: attempts that run go on to their end, and nothing else of it begins until it is
+    /// resumed. It may be asked for any number of times; the first reason stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; `not_found`, `invalid_field` for a reason that is none.
+    pub async fn pause(&self, id: ExecutionId, reason: Option<&str>) -> Result<Requested, Error> {
+        self.ask(Call::about(PAUSE_EXECUTION, id).json(&json!({ "reason": reason }))?).await
+    }
+
+    /// Asks for a paused execution to go on; it may be asked for any number of times.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; `not_found`.
+    pub async fn resume(&self, id: ExecutionId) -> Result<Requested, Error> {
+        self.ask(Call::about(RESUME_EXECUTION, id)).await
     }
 }

@@ -65,6 +65,10 @@ pub struct Execution {
     pub depth: u16,
     /// Whether it is to be cancelled.
     pub cancel_requested: bool,
+    /// Since when it is paused, if it is: it begins nothing until it is resumed.
+    pub paused_at: Option<DateTime<Utc>>,
+    /// Why it is paused, if who asked for it said so.
+    pub pause_reason: Option<String>,
     /// When it times out.
     pub deadline_at: Option<DateTime<Utc>>,
     /// When it was accepted.
@@ -159,13 +163,13 @@ pub struct LogLine {
     pub created_at: DateTime<Utc>,
 }
 
-/// What became of a cancel.
+/// What became of a request to cancel, pause or resume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cancelled {
+pub struct Requested {
     /// The execution.
     #[serde(with = "text")]
     pub id: ExecutionId,
-    /// `requested`: it will be cancelled soon; `ended`: it had ended before.
+    /// `requested`: it will be done soon; `ended`: the execution had ended before.
     pub outcome: String,
 }
 

@@ -21,7 +21,7 @@ pub use self::{
         DeploymentRevision, NewDeployment, Rollback,
     },
     execution::{
-        Cancelled, Execution, ExecutionEvent, ExecutionQuery, LogLine, LogQuery, PageQuery, Part, Step, StepError,
+        Execution, ExecutionEvent, ExecutionQuery, LogLine, LogQuery, PageQuery, Part, Requested, Step, StepError,
     },
     key::{ApiKey, IssuedKey, KeyQuery, NewKey},
     publish::{Documents, PublishReport, Published},

@@ -43,8 +43,8 @@ pub use queries::{
     WorkflowFilter, WorkflowQueries,
 };
 pub use queue::{
-    CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail,
-    ExecutionQueue, NewEvent, NewExecution, NextDue, StoredEvent,
+    ClaimRequest, ClaimedExecution, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueue,
+    NewEvent, NewExecution, NextDue, RequestOutcome, StoredEvent,
 };
 pub use repository::{
     AgentRepository, ApiKeyRepository, AuditLogRepository, DeploymentRepository, ExecutionRepository,

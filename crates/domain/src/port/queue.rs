@@ -3,6 +3,9 @@
 //! An execution is claimable when no worker owns it and its `wake_at` has come; one that is owned and
 //! has a `wake_at` in the past has mail for its owner (a cancel, an ended child, an event). All times
 //! here are the database's.
+//!
+//! One that is paused is claimed like any other when something happens to it, and rests with who claimed it until it is
+//! parked again: it may have to be cancelled, or have timed out.
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -61,6 +64,8 @@ pub struct ClaimedExecution {
     pub deadline_at: DateTime<Utc>,
     /// Whether it is to be cancelled.
     pub cancel_requested: bool,
+    /// Whether it is paused.
+    pub is_paused: bool,
     /// How often it was taken over from a dead worker without progress in between.
     pub takeovers: u32,
     /// How deep in a chain of child executions it stands.
@@ -104,17 +109,31 @@ pub struct ExecutionMail {
     pub id: ExecutionId,
     /// Whether it is to be cancelled.
     pub cancel_requested: bool,
+    /// Whether it is paused now.
+    pub is_paused: bool,
 }
 
-/// The answer to a request to cancel.
+/// The answer to a request to cancel, pause or resume.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CancelOutcome {
-    /// It will be cancelled by its owner, or by who claims it next.
+pub enum RequestOutcome {
+    /// It will be done by the owner of the execution, or by who claims it next.
     Requested,
     /// It had ended before.
     Ended,
     /// There is no such execution.
     Unknown,
+}
+
+impl RequestOutcome {
+    /// As an answer has it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Ended => "ended",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// A child execution that has ended, as its parent sees it.
@@ -193,7 +212,7 @@ pub trait ExecutionQueue: Send + Sync {
     async fn ended_children(&self, parents: &[ExecutionId]) -> Result<Vec<(ExecutionId, EndedChild)>>;
 
     /// Asks for the execution to be cancelled, and wakes who must do it.
-    async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome>;
+    async fn request_cancel(&self, id: ExecutionId) -> Result<RequestOutcome>;
 
     /// What becomes due next, in the database's time. Schedules are told of with it, so that a process without work
     /// asks one question.

@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{CancelOutcome, NewEvent, NewExecution, Result};
+use super::{NewEvent, NewExecution, RequestOutcome, Result};
 use crate::{
     agent::Agent,
     api_key::ApiKey,
@@ -78,7 +78,13 @@ pub trait WorkflowRepository: Send {
 pub trait ExecutionRepository: Send {
     /// Asks for the execution to be cancelled, as [`ExecutionQueue::request_cancel`](super::ExecutionQueue), together
     /// with what else is done here.
-    async fn request_cancel(&mut self, id: ExecutionId) -> Result<CancelOutcome>;
+    async fn request_cancel(&mut self, id: ExecutionId) -> Result<RequestOutcome>;
+    /// Pauses the execution and tells its owner, together with what else is done here. One that nobody owns MUST NOT be
+    /// claimed for its sake before its deadline, unless it is to be cancelled. What is paused stays so, with the time
+    /// and the reason of the first request.
+    async fn pause<'a>(&mut self, id: ExecutionId, reason: Option<&'a str>) -> Result<RequestOutcome>;
+    /// Undoes a pause and wakes who goes on, together with what else is done here. What is not paused stays as it is.
+    async fn resume(&mut self, id: ExecutionId) -> Result<RequestOutcome>;
     /// Sends an event, as [`EventQueries::publish`](super::EventQueries::publish), together with what else is done
     /// here. Returns how many executions it wakes.
     async fn send(&mut self, event: &NewEvent) -> Result<u64>;

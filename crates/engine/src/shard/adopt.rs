@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use turbocat_domain::{
-    id::{ExecutionId, WorkflowId},
+    id::WorkflowId,
     plan::Plan,
     port::ClaimedExecution,
     run::{Command, Event, Run, RunContext},
@@ -33,7 +33,10 @@ impl Shard {
             tracing::error!(execution.id = %claimed.id, "an execution that is held was claimed again");
             self.remove_slot(key);
         }
-        claimed.cancel_requested |= self.cancelled_early.remove(&claimed.id);
+        if let Some(letter) = self.early.remove(&claimed.id) {
+            claimed.cancel_requested |= letter.cancel_requested;
+            claimed.is_paused = letter.is_paused;
+        }
         if claimed.takeovers > self.life.core.options.takeovers_max {
             let message = format!(
                 "the execution was taken over from dead workers {} times without any progress in between",
@@ -107,8 +110,8 @@ impl Shard {
         if let Some(stop) = stop {
             self.stop(key, &stop);
         } else {
-            // It may have been woken by what it waits for.
-            self.request_read(key, false);
+            // It may have been woken by what it waits for, and if it is paused, it may have been resumed meanwhile.
+            self.request_read(key, claimed.is_paused);
         }
         self.settle(key);
     }
@@ -128,22 +131,6 @@ impl Shard {
         let goes_on = |slot: &Slot| slot.is_live() && slot.run.outcome().is_none();
         if self.slots.get(key).is_some_and(goes_on) {
             self.take_fact(key, event);
-        }
-    }
-
-    pub(super) fn cancel(&mut self, id: ExecutionId) {
-        match self.index.get(&id).copied() {
-            Some(key) => {
-                self.unpark(key);
-                self.stop(key, &Event::CancelRequested);
-            }
-            None => {
-                if let Some(arrival) = self.arrivals.values_mut().flatten().find(|arrival| arrival.id == id) {
-                    arrival.cancel_requested = true;
-                } else {
-                    self.cancelled_early.insert(id);
-                }
-            }
         }
     }
 

@@ -6,6 +6,7 @@ use turbocat_planted::{Bug, is_planted};
 use super::{
     Shard, SlotKey,
     lane::Entry,
+    pause::Held,
     slot::{Active, Phase, Short, Waiting},
 };
 use crate::children;
@@ -29,12 +30,14 @@ impl Shard {
         }
     }
 
-    fn start(&mut self, key: SlotKey, start: StartStep) {
+    pub(super) fn start(&mut self, key: SlotKey, start: StartStep) {
         if self.draining {
             // Who takes the execution on will start it.
             return;
         }
-        if start.due > self.now && !is_planted(Bug::RetryEarly) {
+        if self.is_paused(key) {
+            self.set_active(key, start.step, Active::Held(Held::Start(start)));
+        } else if start.due > self.now && !is_planted(Bug::RetryEarly) {
             self.set_active(key, start.step, Active::Delayed(start));
         } else {
             self.start_now(key, start);
@@ -43,7 +46,13 @@ impl Shard {
 
     fn wait(&mut self, key: SlotKey, wait: AwaitStep) {
         let waiting = Waiting { path: wait.path, until: wait.until, event: wait.event, seen_until: None };
-        self.set_active(key, wait.step, Active::Waiting(waiting));
+        let is_paused = self.is_paused(key);
+        let active = if is_paused { Active::Held(Held::Wait(waiting)) } else { Active::Waiting(waiting) };
+        self.set_active(key, wait.step, active);
+    }
+
+    fn is_paused(&self, key: SlotKey) -> bool {
+        self.slots.get(key).is_some_and(|slot| slot.is_paused)
     }
 
     /// Stops what of a step is going on.
@@ -56,7 +65,7 @@ impl Shard {
                 }
             }
             // The owner before may have started a child for it.
-            Some(Active::Loading(_)) => self.leaves_children(key),
+            Some(Active::Loading(_) | Active::Held(Held::Start(_))) => self.leaves_children(key),
             _ => {}
         }
     }

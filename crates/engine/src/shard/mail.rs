@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use turbocat_domain::{
     agent::Agent,
     agent_form::check_output,
+    execution::Execution,
     id::ExecutionId,
     port::{EndedChild, ExecutionMail, RepositoryError},
     run::{AwaitedEvent, Report, StepAddress},
@@ -66,6 +67,8 @@ impl Mailbox {
 pub(super) struct Reads {
     waiting: BTreeMap<SlotKey, Read>,
     is_under_way: bool,
+    /// Whether the one under way looks up what is asked of executions.
+    checks_state: bool,
 }
 
 /// What is to be looked up for an execution.
@@ -75,8 +78,15 @@ struct Read {
     /// The agents that say a form of their answer, by the paths of their children.
     forms: HashMap<String, Arc<Agent>>,
     waits: Vec<(StepAddress, String, AwaitedEvent)>,
-    /// Whether it may have been asked to stop.
-    check_cancel: bool,
+    /// Whether something may have been asked of it: a cancel, a pause, that it goes on.
+    checks_state: bool,
+}
+
+impl Reads {
+    /// Whether it is being looked up, or about to be, what is asked of executions.
+    fn check_state(&self) -> bool {
+        self.checks_state || self.waiting.values().any(|read| read.checks_state)
+    }
 }
 
 impl Shard {
@@ -87,7 +97,7 @@ impl Shard {
             return;
         }
         self.mailbox.is_wanted = !self.index.is_empty() || !self.arrivals.is_empty();
-        if !self.mailbox.is_wanted || self.lanes.are_parking() {
+        if !self.mailbox.is_wanted || self.lanes.are_parking() || self.reads.check_state() {
             return;
         }
         self.mailbox.is_wanted = false;
@@ -113,16 +123,19 @@ impl Shard {
             }
         };
         for letter in mail {
-            if letter.cancel_requested && !is_planted(Bug::MailLost) {
-                self.cancel(letter.id);
+            let id = letter.id;
+            if !(letter.cancel_requested && is_planted(Bug::MailLost)) {
+                self.deliver(letter);
             }
-            if let Some(key) = self.index.get(&letter.id).copied() {
-                self.unpark(key);
+            if let Some(key) = self.index.get(&id).copied() {
                 self.try_budgets_again(key);
                 self.request_read(key, false);
+                self.settle(key);
             }
         }
-        if std::mem::take(&mut self.mailbox.is_in_doubt) {
+        // Of those that have not arrived it cannot be looked up what was asked of them.
+        if self.mailbox.is_in_doubt && self.arrivals.is_empty() {
+            self.mailbox.is_in_doubt = false;
             for key in self.slots.keys() {
                 self.unpark(key);
                 self.request_read(key, true);
@@ -131,10 +144,10 @@ impl Shard {
     }
 
     /// Has it looked up what has happened of what a run waits for.
-    pub(super) fn request_read(&mut self, key: SlotKey, check_cancel: bool) {
+    pub(super) fn request_read(&mut self, key: SlotKey, checks_state: bool) {
         let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_live()) else { return };
-        let has_children = slot.children().next().is_some();
-        if !(has_children || slot.waits_for_events() || check_cancel) {
+        let has_children = !slot.is_paused && slot.children().next().is_some();
+        if !(has_children || slot.waits_for_events() || checks_state) {
             return;
         }
         let forms = slot.children().filter(|child| child.agent.output_schema().is_some());
@@ -144,12 +157,12 @@ impl Shard {
         slot.events_read_at = Some(self.now);
         match self.reads.waiting.entry(key) {
             Entry::Occupied(mut waiting) => {
-                let check_cancel = check_cancel || waiting.get().check_cancel;
-                waiting.insert(Read { id: slot.id, has_children, forms, waits, check_cancel });
+                let checks_state = checks_state || waiting.get().checks_state;
+                waiting.insert(Read { id: slot.id, has_children, forms, waits, checks_state });
             }
             Entry::Vacant(place) => {
                 slot.reading += 1;
-                place.insert(Read { id: slot.id, has_children, forms, waits, check_cancel });
+                place.insert(Read { id: slot.id, has_children, forms, waits, checks_state });
             }
         }
         self.read_next();
@@ -160,6 +173,7 @@ impl Shard {
             return;
         }
         self.reads.is_under_way = true;
+        self.reads.checks_state = self.reads.check_state();
         let (life, reads) = (Arc::clone(&self.life), std::mem::take(&mut self.reads.waiting));
         self.life.core.tasks.spawn(async move {
             if let Some(reply) = read_all(&life, reads).await {
@@ -171,17 +185,22 @@ impl Shard {
 
     /// Takes in what was looked up.
     pub(super) fn read(&mut self, reply: ReadReply) {
-        self.reads.is_under_way = false;
+        (self.reads.is_under_way, self.reads.checks_state) = (false, false);
         for key in &reply.slots {
             if let Some(slot) = self.slots.get_mut(*key) {
                 slot.reading = slot.reading.saturating_sub(1);
             }
         }
-        for id in reply.cancelled {
-            self.cancel(id);
+        for letter in reply.letters {
+            // Those that have left have ended.
+            if let Some(key) = self.index.get(&letter.id).copied() {
+                self.deliver(letter);
+                self.request_read(key, false);
+            }
         }
         self.children_ended(reply.children);
         for Signals { slot: key, step, payloads, last_at } in reply.signals {
+            // What was paused meanwhile holds its waits back.
             if let Some(slot) = self.slots.get_mut(key)
                 && let Some(Active::Waiting(waiting)) = slot.active.get_mut(&step)
             {
@@ -202,7 +221,7 @@ impl Shard {
         }
         for (parent, children) in by_parent {
             let Some(key) = self.index.get(&parent).copied() else { continue };
-            let Some(slot) = self.slots.get_mut(key) else { continue };
+            let Some(slot) = self.slots.get_mut(key).filter(|slot| !slot.is_paused) else { continue };
             slot.children_ended = children.len();
             let steps: HashMap<String, (StepAddress, u16)> = slot
                 .active
@@ -254,8 +273,8 @@ async fn look_up(core: &Arc<Core>, reads: BTreeMap<SlotKey, Read>) -> ReadReply 
     }
     for (slot, read) in reads {
         let id = read.id;
-        if read.check_cancel && is_cancelled(core, id).await {
-            reply.cancelled.push(id);
+        if read.checks_state {
+            reply.letters.extend(look_up_state(core, id).await);
         }
         for (step, path, event) in read.waits {
             reply.signals.extend(look_up_events(core, (slot, id, step), &path, &event).await);
@@ -288,16 +307,19 @@ async fn look_up_events(
     Some(Signals { slot, step, payloads: events.into_iter().map(|event| event.payload).collect(), last_at })
 }
 
-async fn is_cancelled(core: &Arc<Core>, id: ExecutionId) -> bool {
+/// What is asked of an execution.
+async fn look_up_state(core: &Arc<Core>, id: ExecutionId) -> Option<ExecutionMail> {
     let read = core.call_again("execution.get", || {
         let queries = Arc::clone(&core.ports.queries);
         async move { queries.executions().get(id).await }
     });
     match read.await {
-        Ok(execution) => execution.cancel_requested,
+        Ok(Execution { cancel_requested, paused, .. }) => {
+            Some(ExecutionMail { id, cancel_requested, is_paused: paused.is_some() })
+        }
         Err(error) => {
             tracing::error!(execution.id = %id, error = %Chain(&error), "an execution cannot be read");
-            false
+            None
         }
     }
 }

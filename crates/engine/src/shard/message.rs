@@ -95,8 +95,8 @@ pub(crate) struct ReadReply {
     pub(crate) children: Vec<(ExecutionId, EndedChild)>,
     /// Events that have arrived.
     pub(crate) signals: Vec<Signals>,
-    /// Executions that are to be cancelled.
-    pub(crate) cancelled: Vec<ExecutionId>,
+    /// What is asked of executions.
+    pub(crate) letters: Vec<ExecutionMail>,
 }
 
 /// The events that a wait may be waiting for.

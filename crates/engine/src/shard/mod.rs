@@ -28,6 +28,7 @@ mod lane;
 mod mail;
 mod message;
 mod park;
+mod pause;
 mod slab;
 mod slot;
 mod timers;
@@ -45,7 +46,7 @@ use tokio::{
 };
 use turbocat_domain::{
     id::{AgentId, ExecutionId, WorkflowId},
-    port::{ClaimedExecution, Clock, JournalBatch, ParkedExecution},
+    port::{ClaimedExecution, Clock, ExecutionMail, JournalBatch, ParkedExecution},
     run::StepAddress,
 };
 
@@ -86,8 +87,8 @@ pub(crate) struct Shard {
     parks: BTreeMap<SlotKey, ParkedExecution>,
     mailbox: Mailbox,
     reads: Reads,
-    /// Executions with a cancel that was taken before they arrived.
-    cancelled_early: BTreeSet<ExecutionId>,
+    /// What was asked of executions before they arrived.
+    early: BTreeMap<ExecutionId, ExecutionMail>,
     /// Executions that cannot be run, until their end is durable.
     refusing: BTreeSet<ExecutionId>,
     /// How many agents run.
@@ -119,7 +120,7 @@ impl Shard {
             parks: BTreeMap::new(),
             mailbox: Mailbox::default(),
             reads: Reads::default(),
-            cancelled_early: BTreeSet::new(),
+            early: BTreeMap::new(),
             refusing: BTreeSet::new(),
             running: 0,
             draining: false,
@@ -275,7 +276,7 @@ impl Shard {
                 }
             }
             Active::Running(_) => self.running += 1,
-            Active::Loading(_) | Active::Queued(_) | Active::Child(_) => {}
+            Active::Loading(_) | Active::Queued(_) | Active::Child(_) | Active::Held(_) => {}
         }
         if let Some(slot) = self.slots.get_mut(key) {
             // Whether an agent has to be waited for shows when storage has said how often it may run here.
@@ -311,7 +312,7 @@ impl Shard {
                 self.running -= 1;
                 self.leave_gate(agent_id);
             }
-            Active::Loading(_) | Active::Queued(_) | Active::Child(_) => {}
+            Active::Loading(_) | Active::Queued(_) | Active::Child(_) | Active::Held(_) => {}
         }
         Some(active)
     }

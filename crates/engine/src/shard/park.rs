@@ -28,6 +28,12 @@ impl Shard {
         let soon = now + span(self.life.core.options.park_after);
         let is_full = self.life.held() >= self.life.core.options.max_executions;
         let Some(slot) = self.slots.get_mut(key).filter(|slot| slot.is_live()) else { return };
+        if slot.is_paused {
+            if slot.only_waits() {
+                self.park(key);
+            }
+            return;
+        }
         if slot.only_waits() && slot.active.values().all(|active| active.is_long(soon, now)) {
             let has_children = slot.children().next().is_some();
             if has_children && !is_full && !matches!(slot.phase, Phase::Lingering) {
@@ -101,7 +107,7 @@ impl Active {
                 waiting.until.is_none_or(|until| until > soon)
                     && waiting.seen_until.is_none_or(|seen| seen + EVENTS_SETTLE < now)
             }
-            Self::Child(_) => true,
+            Self::Child(_) | Self::Held(_) => true,
             Self::Loading(_) | Self::Queued(_) | Self::Running(_) => false,
         }
     }
@@ -110,7 +116,7 @@ impl Active {
         match self {
             Self::Delayed(start) | Self::Short(Short { start, .. }) => Some(start.due),
             Self::Waiting(waiting) => waiting.until,
-            Self::Loading(_) | Self::Queued(_) | Self::Running(_) | Self::Child(_) => None,
+            Self::Loading(_) | Self::Queued(_) | Self::Running(_) | Self::Child(_) | Self::Held(_) => None,
         }
     }
 }

@@ -13,6 +13,7 @@ use turbocat_domain::{
     run::{AwaitedEvent, Run, StartStep, StepAddress},
 };
 
+use super::pause::Held;
 use crate::{
     follow_up,
     progress::{Awaited, StepWait},
@@ -29,6 +30,8 @@ pub(super) struct Slot {
     pub(super) started_at: DateTime<Utc>,
     pub(super) deadline_at: DateTime<Utc>,
     pub(super) run: Run,
+    /// Whether it begins nothing.
+    pub(super) is_paused: bool,
     /// What is started or waited for.
     pub(super) active: BTreeMap<StepAddress, Active>,
     /// How many of them keep it in memory: all but waits, delays and children that are known to be there.
@@ -93,6 +96,8 @@ pub(super) enum Active {
     Child(Child),
     /// It waits for a time or an event.
     Waiting(Waiting),
+    /// It is held back: the run is paused.
+    Held(Held),
 }
 
 /// A running attempt; dropping it stops the attempt.
@@ -155,7 +160,8 @@ impl Active {
             Self::Short(short) => short.start.attempt,
             Self::Running(running) => running.attempt,
             Self::Child(child) => child.attempt,
-            Self::Waiting(_) => 1,
+            Self::Held(Held::Start(start)) => start.attempt,
+            Self::Waiting(_) | Self::Held(Held::Wait(_)) => 1,
         }
     }
 }
@@ -165,7 +171,7 @@ impl Active {
         match self {
             Self::Loading(_) | Self::Queued(_) | Self::Running(_) => true,
             Self::Child(child) => !child.is_started,
-            Self::Delayed(_) | Self::Short(_) | Self::Waiting(_) => false,
+            Self::Delayed(_) | Self::Short(_) | Self::Waiting(_) | Self::Held(_) => false,
         }
     }
 
@@ -185,6 +191,7 @@ impl Slot {
             started_at: claimed.started_at,
             deadline_at: claimed.deadline_at,
             run,
+            is_paused: claimed.is_paused,
             active: BTreeMap::new(),
             busy: 0,
             event_waits: 0,
@@ -233,6 +240,9 @@ impl Slot {
             Active::Short(short) => (&short.start.path, Awaited::Budget(short.why.clone()), None),
             Active::Queued(start) => (&start.path, Awaited::Agent, None),
             Active::Waiting(waiting) => (&waiting.path, waiting.awaited(), waiting.until),
+            Active::Held(Held::Start(StartStep { path, .. }) | Held::Wait(Waiting { path, .. })) => {
+                (path, Awaited::Resume, None)
+            }
             Active::Loading(_) | Active::Running(_) | Active::Child(_) => return None,
         };
         let attempts_max = match &self.run.plan().step(step.step).action {
@@ -243,7 +253,7 @@ impl Slot {
         Some(StepWait { path: path.clone(), attempt: active.attempt(), attempts_max, what, ends_in_ms: left_ms })
     }
 
-    /// Whether only waits, delays and children are going on.
+    /// Whether only waits, delays, children and what is held back are going on.
     pub(super) fn only_waits(&self) -> bool {
         self.busy == 0 && self.unacknowledged == 0 && self.reading == 0 && !self.active.is_empty()
     }

@@ -17,6 +17,7 @@ mod life_cycle;
 mod load;
 mod observed;
 mod parts;
+mod pauses;
 mod permits;
 mod schedules;
 mod simulation;

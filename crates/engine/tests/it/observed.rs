@@ -18,10 +18,10 @@ use turbocat_domain::{
     id::{AgentId, ExecutionId, WorkerId},
     permit::{PermitGrant, PermitRequest},
     port::{
-        BudgetLedger, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest,
-        DueSchedules, EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
-        JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome,
-        PermitLedger, Queries, Renewal, RepositoryError, Reservation, ReserveOutcome, Result, ScheduleRepository,
+        BudgetLedger, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
+        EndedChild, EventQueries, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal, JournalBatch,
+        LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome, PermitLedger,
+        Queries, Renewal, RepositoryError, RequestOutcome, Reservation, ReserveOutcome, Result, ScheduleRepository,
         StepPart, StepPlace, StoredEvent, Takeover, WorkerRepository,
     },
     usage::Charge,
@@ -205,7 +205,7 @@ impl ExecutionQueue for Observed {
         self.store.ended_children(parents).await
     }
 
-    async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome> {
+    async fn request_cancel(&self, id: ExecutionId) -> Result<RequestOutcome> {
         self.enter("queue.request_cancel")?;
         self.store.request_cancel(id).await
     }

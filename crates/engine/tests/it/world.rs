@@ -216,6 +216,20 @@ impl World {
         self.store.request_cancel(id).await.unwrap();
     }
 
+    /// Asks for an execution to be paused.
+    pub(crate) async fn pause(&self, id: ExecutionId) {
+        let mut work = self.store.memory.begin().await.unwrap();
+        work.executions().pause(id, None).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
+    /// Asks for an execution to go on.
+    pub(crate) async fn resume(&self, id: ExecutionId) {
+        let mut work = self.store.memory.begin().await.unwrap();
+        work.executions().resume(id).await.unwrap();
+        work.commit().await.unwrap();
+    }
+
     /// An event.
     pub(crate) fn event(&self, name: &str, payload: Value, target: Option<(ExecutionId, String)>) -> NewEvent {
         NewEvent {

@@ -1,4 +1,4 @@
-//! `/executions`: starting, listing, looking at and cancelling them.
+//! `/executions`: starting, listing and looking at them.
 
 use std::time::Duration;
 
@@ -17,14 +17,14 @@ use turbocat_domain::{
     id::{ExecutionId, WorkflowId},
     limits,
     permission::Permission,
-    port::{CancelOutcome, ExecutionFilter, LogFilter},
+    port::{ExecutionFilter, LogFilter},
 };
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::routes;
 
 use super::query::id;
 use crate::{
-    Needs, Problem, ProblemCode, State,
+    Needs, Problem, State,
     api::Api,
     auth::Who,
     detached::detached,
@@ -50,7 +50,6 @@ pub(crate) fn routes(api: Api) -> Api {
         .route(read, routes!(list_execution_steps))
         .route(read, routes!(list_execution_parts))
         .route(read, routes!(list_execution_logs))
-        .route(Needs::Permission(Permission::ExecutionsCancel), routes!(cancel_execution))
 }
 
 /// An execution that is wanted: of a workflow by its name, or of one version of it.
@@ -342,34 +341,4 @@ async fn list_execution_logs(
     let page = page::request(query.limit, query.after.as_deref())?;
     let filter = LogFilter { min_level: query.level.map(|word| word.0), step_key: query.step_key };
     Ok(Answer(PageView::of(state.use_cases.execution_logs(who.actor(), id, (&filter, page)).await?)))
-}
-
-/// What became of a cancel.
-#[derive(Serialize, ToSchema)]
-struct CancelView {
-    /// The execution.
-    id: String,
-    /// `requested`: it will be cancelled soon; `ended`: it had ended before.
-    outcome: &'static str,
-}
-
-/// Asks for an execution to be cancelled.
-#[utoipa::path(
-    post, path = "/api/v1/executions/{id}/cancel", tag = "executions", operation_id = "cancel_execution",
-    params(("id" = String, Path, description = "The execution")),
-    responses((status = 202, description = "Asked for; it may be asked for any number of times", body = CancelView))
-)]
-async fn cancel_execution(
-    extract::State(state): extract::State<State>,
-    who: Who,
-    Id(id): Id<ExecutionId>,
-) -> Result<(StatusCode, Answer<CancelView>), Problem> {
-    let outcome =
-        detached(async move { state.use_cases.on_behalf_of(&who.origin).cancel_execution(who.actor(), id).await });
-    let outcome = match outcome.await? {
-        CancelOutcome::Requested => "requested",
-        CancelOutcome::Ended => "ended",
-        CancelOutcome::Unknown => return Err(Problem::new(ProblemCode::NotFound)),
-    };
-    Ok((StatusCode::ACCEPTED, Answer(CancelView { id: id.to_string(), outcome })))
 }

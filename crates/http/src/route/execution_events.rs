@@ -59,7 +59,7 @@ pub(crate) fn routes(api: Api) -> Api {
 }
 
 /// How an execution goes on: events `step` (an attempt runs or has ended), `log` (a line), and `execution` (its status
-/// has changed). After the end the stream ends, and who comes back is told so by a 204.
+/// has changed, or it was paused or resumed). After the end the stream ends, and who comes back is told so by a 204.
 #[utoipa::path(
     get, path = "/api/v1/executions/{id}/events", tag = "executions", operation_id = "follow_execution",
     params(
@@ -119,7 +119,8 @@ struct Following {
     place: Place,
     /// Lines up to this one are not read again: they were sent before, and are not remembered.
     from: Option<Cursor>,
-    status: Option<ExecutionStatus>,
+    /// Its status and whether it was paused, as it was sent.
+    standing: Option<(ExecutionStatus, bool)>,
     /// The attempts that were sent as running.
     running: HashSet<(String, u16)>,
     /// The lines that were sent, as far back as they are read again.
@@ -138,7 +139,7 @@ impl Following {
             id,
             from: place.line,
             place,
-            status: None,
+            standing: None,
             running: HashSet::new(),
             lines: HashSet::new(),
             waiting: VecDeque::new(),
@@ -192,11 +193,12 @@ impl Following {
         let execution = self.state.use_cases.execution(self.who.actor(), self.id).await?;
         self.look_for_steps().await?;
         self.look_for_lines().await?;
-        let is_new = self.status != Some(execution.status);
+        let standing = Some((execution.status, execution.paused.is_some()));
+        let is_new = self.standing != standing;
         if !is_new || (execution.status.is_terminal() && !self.waiting.is_empty()) {
             return Ok(());
         }
-        self.status = Some(execution.status);
+        self.standing = standing;
         self.has_ended = execution.status.is_terminal();
         let place = if self.has_ended { END.to_owned() } else { self.place.write() };
         self.waiting.push_back(event("execution", place, &without_input(execution)));

@@ -12,6 +12,7 @@ pub(crate) mod email_verification;
 pub(crate) mod endpoint;
 pub(crate) mod execution;
 pub(crate) mod execution_events;
+pub(crate) mod execution_request;
 pub(crate) mod health;
 pub(crate) mod key;
 pub(crate) mod password_reset;

@@ -58,6 +58,10 @@ pub(crate) struct ExecutionView {
     depth: u16,
     /// Whether it is to be cancelled.
     cancel_requested: bool,
+    /// Since when it is paused, if it is: it begins nothing until it is resumed.
+    paused_at: Option<DateTime<Utc>>,
+    /// Why it is paused, if who asked for it said so.
+    pause_reason: Option<String>,
     /// When it times out.
     deadline_at: Option<DateTime<Utc>>,
     /// When it was accepted.
@@ -69,6 +73,7 @@ pub(crate) struct ExecutionView {
 impl From<Execution> for ExecutionView {
     fn from(execution: Execution) -> Self {
         let (parent_id, parent_path) = execution.parent.unzip();
+        let (paused_at, pause_reason) = execution.paused.map(|pause| (pause.at, pause.reason)).unzip();
         Self {
             id: execution.id.to_string(),
             workflow_id: execution.workflow_id.to_string(),
@@ -91,6 +96,8 @@ impl From<Execution> for ExecutionView {
             parent_path,
             depth: execution.depth,
             cancel_requested: execution.cancel_requested,
+            paused_at,
+            pause_reason: pause_reason.flatten(),
             deadline_at: execution.deadline_at,
             created_at: execution.created_at,
             updated_at: execution.updated_at,

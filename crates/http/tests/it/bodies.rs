@@ -49,7 +49,7 @@ pub(crate) fn body(route: &Route) -> Option<Value> {
         ("POST", "/api/v1/events") => Some(json!({ "name": "paid" })),
         ("POST", "/api/v1/approvals/{id}/decide") => Some(json!({ "path": "ask", "approved": true })),
         ("POST", path) => {
-            let ends = ["/restore", "/cancel", "/activate", "/stop", "/maintain", "/key"];
+            let ends = ["/restore", "/cancel", "/pause", "/resume", "/activate", "/stop", "/maintain", "/key"];
             assert!(ends.iter().any(|end| path.ends_with(end)), "{path}: the matrix has no body for it");
             None
         }

@@ -124,13 +124,14 @@ pub(crate) enum Target {
 const TARGETS: [Target; 4] = [Target::Owners, Target::Nothing, Target::OtherKind, Target::NoId];
 
 /// What a service account may do. Everything else it may not.
-const OF_SERVICES: [&str; 12] = [
+const OF_SERVICES: [&str; 13] = [
     "account:read",
     "agents:read",
     "budgets:read",
     "deployments:read",
     "events:send",
     "executions:cancel",
+    "executions:pause",
     "executions:read",
     "executions:start",
     "schedules:read",

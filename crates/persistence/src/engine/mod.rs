@@ -19,6 +19,6 @@ mod worker;
 
 pub(crate) use events::{send, values};
 pub(crate) use parts::list_parts;
-pub(crate) use queue::request_cancel;
+pub(crate) use queue::request;
 pub(crate) use queue_rows::{arrays, parent};
 pub(crate) use session::Sessions;

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDateTime, Utc};
-use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult};
+use sea_orm::{ConnectionTrait, DatabaseConnection, FromQueryResult, Statement};
 use turbocat_domain::{
     id::{ExecutionId, WorkerId},
     port::{
-        CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, ExecutionAcceptor, ExecutionMail, ExecutionQueue,
-        Journal, JournalBatch, NewExecution, NextDue, RepositoryError, Result,
+        ClaimRequest, ClaimedExecution, EndedChild, ExecutionAcceptor, ExecutionMail, ExecutionQueue, Journal,
+        JournalBatch, NewExecution, NextDue, RepositoryError, RequestOutcome, Result,
     },
 };
 
@@ -39,7 +39,7 @@ struct MailboxRow {
 }
 
 #[derive(FromQueryResult)]
-struct CancelRow {
+struct RequestRow {
     is_requested: bool,
     is_known: bool,
 }
@@ -117,7 +117,7 @@ impl ExecutionQueue for PgStore {
     #[tracing::instrument(
         name = "db.executions.request_cancel", skip_all, fields(execution.id = %id), err(level = "debug")
     )]
-    async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome> {
+    async fn request_cancel(&self, id: ExecutionId) -> Result<RequestOutcome> {
         request_cancel(self.db(), id).await
     }
 
@@ -129,12 +129,17 @@ impl ExecutionQueue for PgStore {
 }
 
 /// Asks for a cancel, in a transaction or not.
-pub(crate) async fn request_cancel(conn: &impl ConnectionTrait, id: ExecutionId) -> Result<CancelOutcome> {
-    let row = CancelRow::find_by_statement(sql::request_cancel(id.as_uuid())).one(conn).await.about(ENTITY)?;
+pub(crate) async fn request_cancel(conn: &impl ConnectionTrait, id: ExecutionId) -> Result<RequestOutcome> {
+    request(conn, sql::request_cancel(id.as_uuid())).await
+}
+
+/// Asks something of an execution.
+pub(crate) async fn request(conn: &impl ConnectionTrait, statement: Statement) -> Result<RequestOutcome> {
+    let row = RequestRow::find_by_statement(statement).one(conn).await.about(ENTITY)?;
     Ok(match Read(ENTITY).required(row, "is_requested")? {
-        CancelRow { is_requested: true, .. } => CancelOutcome::Requested,
-        CancelRow { is_known: true, .. } => CancelOutcome::Ended,
-        CancelRow { .. } => CancelOutcome::Unknown,
+        RequestRow { is_requested: true, .. } => RequestOutcome::Requested,
+        RequestRow { is_known: true, .. } => RequestOutcome::Ended,
+        RequestRow { .. } => RequestOutcome::Unknown,
     })
 }
 

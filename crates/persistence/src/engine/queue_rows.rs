@@ -57,6 +57,7 @@ pub(super) struct ClaimedRow {
     started_at: NaiveDateTime,
     deadline_at: Option<NaiveDateTime>,
     cancel_requested_at: Option<NaiveDateTime>,
+    is_paused: bool,
     takeovers: i32,
     depth: i32,
     parent_execution_id: Option<Uuid>,
@@ -100,6 +101,7 @@ impl ClaimedRow {
             started_at: self.started_at.and_utc(),
             deadline_at: ROW.required(self.deadline_at, "deadline_at")?.and_utc(),
             cancel_requested: self.cancel_requested_at.is_some(),
+            is_paused: self.is_paused,
             takeovers: ROW.number(self.takeovers)?,
             depth: ROW.number(self.depth)?,
             parent: parent(self.parent_execution_id, self.parent_path)?,
@@ -143,12 +145,14 @@ pub(super) async fn journals(
 pub(super) struct MailRow {
     pub(super) id: Uuid,
     cancel_requested: bool,
+    is_paused: bool,
     pub(super) transaction_id: String,
 }
 
 impl From<MailRow> for ExecutionMail {
     fn from(row: MailRow) -> Self {
-        Self { id: ExecutionId::from_uuid(row.id), cancel_requested: row.cancel_requested }
+        let id = ExecutionId::from_uuid(row.id);
+        Self { id, cancel_requested: row.cancel_requested, is_paused: row.is_paused }
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Model {
     pub takeover_records: i32,
     pub wake_at: Option<DateTime>,
     pub cancel_requested_at: Option<DateTime>,
+    pub paused_at: Option<DateTime>,
+    #[sea_orm(column_type = "Text")]
+    pub pause_reason: Option<String>,
     pub deadline_at: Option<DateTime>,
     pub parent_execution_id: Option<Uuid>,
     #[sea_orm(column_type = "Text")]

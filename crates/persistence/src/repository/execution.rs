@@ -3,16 +3,16 @@
 use async_trait::async_trait;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, Iterable, Order, QueryFilter, QueryOrder, QuerySelect,
-    Select,
+    Select, Statement,
     sea_query::{Expr, ExprTrait},
 };
 use turbocat_domain::{
-    execution::Execution,
+    execution::{Execution, Pause},
     execution_log::{ExecutionLog, StepStatus},
     id::{ExecutionId, UserId, WorkflowId},
     port::{
-        CancelOutcome, ExecutionFilter, ExecutionQueries, ExecutionRepository, LogFilter, NewEvent, NewExecution, Page,
-        PageRequest, PartRecord, RepositoryError, Result,
+        ExecutionFilter, ExecutionQueries, ExecutionRepository, LogFilter, NewEvent, NewExecution, Page, PageRequest,
+        PartRecord, RepositoryError, RequestOutcome, Result,
     },
     step_run::StepRecord,
 };
@@ -20,7 +20,7 @@ use turbocat_domain::{
 use super::{execution_log, found};
 use crate::{
     convert::{Read, fit, utc},
-    engine::{self, list_parts, parent, request_cancel},
+    engine::{self, list_parts, parent},
     entity::{
         execution::{Column, Entity, Model},
         step_run,
@@ -41,8 +41,18 @@ struct CountRow {
 #[async_trait]
 impl<C: ConnectionTrait + Send> ExecutionRepository for Pg<C> {
     #[tracing::instrument(name = "db.executions.request_cancel", skip_all, err(level = "debug"))]
-    async fn request_cancel(&mut self, id: ExecutionId) -> Result<CancelOutcome> {
-        self.settle(cancel(self.usable()?, id).await)
+    async fn request_cancel(&mut self, id: ExecutionId) -> Result<RequestOutcome> {
+        self.settle(ask(self.usable()?, sql::request_cancel(id.as_uuid())).await)
+    }
+
+    #[tracing::instrument(name = "db.executions.pause", skip_all, err(level = "debug"))]
+    async fn pause<'a>(&mut self, id: ExecutionId, reason: Option<&'a str>) -> Result<RequestOutcome> {
+        self.settle(ask(self.usable()?, sql::pause_execution(id.as_uuid(), reason)).await)
+    }
+
+    #[tracing::instrument(name = "db.executions.resume", skip_all, err(level = "debug"))]
+    async fn resume(&mut self, id: ExecutionId) -> Result<RequestOutcome> {
+        self.settle(ask(self.usable()?, sql::resume_execution(id.as_uuid())).await)
     }
 
     #[tracing::instrument(name = "db.events.publish", skip_all, fields(event.name = event.name), err(level = "debug"))]
@@ -79,10 +89,10 @@ async fn send(conn: &impl ConnectionTrait, event: &NewEvent) -> Result<u64> {
     Ok(woken)
 }
 
-/// Asks for a cancel, and tells who works.
-async fn cancel(conn: &impl ConnectionTrait, id: ExecutionId) -> Result<CancelOutcome> {
-    let outcome = request_cancel(conn, id).await?;
-    if outcome == CancelOutcome::Requested {
+/// Asks something of an execution, and tells who works.
+async fn ask(conn: &impl ConnectionTrait, statement: Statement) -> Result<RequestOutcome> {
+    let outcome = engine::request(conn, statement).await?;
+    if outcome == RequestOutcome::Requested {
         tell_all(conn).await?;
     }
     Ok(outcome)
@@ -222,6 +232,7 @@ impl TryFrom<Model> for Execution {
             parent: parent(row.parent_execution_id, row.parent_path)?,
             depth: read.number(row.depth)?,
             cancel_requested: row.cancel_requested_at.is_some(),
+            paused: utc(row.paused_at).map(|at| Pause { at, reason: row.pause_reason }),
             deadline_at: utc(row.deadline_at),
             created_at: row.created_at.and_utc(),
             updated_at: row.updated_at.and_utc(),

@@ -20,6 +20,6 @@ UPDATE executions SET
 FROM due WHERE executions.id = due.id
 RETURNING executions.id, executions.workflow_id, executions.user_id, executions.trigger_type,
           executions.trigger_data, executions.input_data, executions.started_at, executions.deadline_at,
-          executions.cancel_requested_at, executions.takeovers, executions.depth, executions.parent_execution_id,
+          executions.cancel_requested_at, executions.paused_at IS NOT NULL AS is_paused, executions.takeovers, executions.depth, executions.parent_execution_id,
           executions.parent_path, due.wake_at AS due_at, due.status = 'running' AS has_run,
           executions.updated_at AS claimed_at

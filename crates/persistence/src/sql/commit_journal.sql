@@ -195,7 +195,9 @@ ended AS (
         duration_ms = batch.duration_ms,
         updated_at = LOCALTIMESTAMP,
         worker_id = NULL,
-        wake_at = NULL
+        wake_at = NULL,
+        paused_at = NULL,
+        pause_reason = NULL
     FROM gate, UNNEST(
         {finished.id}::uuid[], {finished.status}::text[], {finished.output}::text[], {finished.error_message}::text[],
         {finished.error_code}::text[], {finished.error_stack}::text[], {finished.steps_completed}::int4[],

@@ -127,6 +127,14 @@ pub(crate) fn request_cancel(id: Uuid) -> Statement {
     statement!("request_cancel", id)
 }
 
+pub(crate) fn pause_execution(id: Uuid, reason: Option<&str>) -> Statement {
+    statement!("pause_execution", id, reason)
+}
+
+pub(crate) fn resume_execution(id: Uuid) -> Statement {
+    statement!("resume_execution", id)
+}
+
 pub(crate) fn find_next_due() -> Statement {
     statement!("find_next_due")
 }
@@ -242,9 +250,11 @@ mod tests {
             ("notify_wake", notify_wake()),
             ("publish_event", publish_event(event)),
             ("put_schedule", put_schedule(schedule)),
+            ("pause_execution", pause_execution(id, None)),
             ("release_unknown_executions", release_unknown_executions(id, ids)),
             ("renew_worker", renew_worker(id, 1)),
             ("request_cancel", request_cancel(id)),
+            ("resume_execution", resume_execution(id)),
             ("run_tabular_query", prepare(RUN_TABULAR_QUERY, vec!["".into(), "{}".into(), 1.into(), 1_i64.into()])),
             ("take_mail", take_mail(id)),
         ]);

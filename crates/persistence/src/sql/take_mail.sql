@@ -9,4 +9,5 @@ WITH mail AS MATERIALIZED (
 UPDATE executions SET wake_at = NULL
 FROM mail WHERE executions.id = mail.id
 RETURNING executions.id, executions.cancel_requested_at IS NOT NULL AS cancel_requested,
+          executions.paused_at IS NOT NULL AS is_paused,
           pg_current_xact_id()::text AS transaction_id

@@ -10,10 +10,10 @@ use turbocat_domain::{
     permit::{PermitGrant, PermitRequest},
     port::{
         AccessLedger, AgentQueries, ApiKeyQueries, ApprovalQueries, AuditLogQueries, BudgetLedger, BudgetQueries,
-        CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DeploymentQueries, DueRequest,
-        DueSchedules, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueries, ExecutionQueue,
-        FireOutcome, Firing, Journal, JournalBatch, KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker,
-        NextDue, PartJournal, PartOutcome, PermitLedger, Queries, RateGrant, RateLimiter, RateRequest, Renewal,
+        ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DeploymentQueries, DueRequest, DueSchedules,
+        EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueries, ExecutionQueue, FireOutcome,
+        Firing, Journal, JournalBatch, KeyUse, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue,
+        PartJournal, PartOutcome, PermitLedger, Queries, RateGrant, RateLimiter, RateRequest, Renewal, RequestOutcome,
         Reservation, ReserveOutcome, Result, ScheduleQueries, ScheduleRepository, SecretQueries, SessionQueries,
         StepPart, StepPlace, Store, StoredEvent, Takeover, TemplateQueries, UnitOfWork, UsageQueries, UserQueries,
         UserTokenQueries, WorkerRepository, WorkflowQueries,
@@ -196,7 +196,7 @@ impl ExecutionQueue for Fixture {
     async fn ended_children(&self, parents: &[ExecutionId]) -> Result<Vec<(ExecutionId, EndedChild)>> {
         self.store.ended_children(parents).await
     }
-    async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome> {
+    async fn request_cancel(&self, id: ExecutionId) -> Result<RequestOutcome> {
         self.store.request_cancel(id).await
     }
     async fn next_due(&self) -> Result<NextDue> {

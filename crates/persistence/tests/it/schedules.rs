@@ -174,6 +174,7 @@ fn claimed_like(id: ExecutionId, workflow: &Workflow) -> ClaimedExecution {
         started_at: workflow.created_at,
         deadline_at: workflow.created_at,
         cancel_requested: false,
+        is_paused: false,
         takeovers: 0,
         depth: 0,
         parent: None,

@@ -1,6 +1,6 @@
 //! Sessions: their settings, the locks that tell of a death, and the hints that they carry.
 
-use turbocat_domain::port::{CancelOutcome, NewEvent, Renewal, Store, Takeover, WorkerRepository};
+use turbocat_domain::port::{NewEvent, Renewal, RequestOutcome, Store, Takeover, WorkerRepository};
 use turbocat_testkit::{
     builder::{LEASE_MS, a_worker, an_event},
     contract::Scene,
@@ -86,7 +86,7 @@ async fn a_cancel_and_an_event_reach_another_process_with_their_commit() {
     let mut wakeups = process.wakeups().await.unwrap();
 
     let mut work = fixture.begin().await.unwrap();
-    assert_eq!(work.executions().request_cancel(cancelled).await.unwrap(), CancelOutcome::Requested);
+    assert_eq!(work.executions().request_cancel(cancelled).await.unwrap(), RequestOutcome::Requested);
     work.commit().await.unwrap();
     wakeups.next().await;
 

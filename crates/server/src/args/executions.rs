@@ -11,6 +11,7 @@ use turbocat_domain::{execution::ExecutionStatus, execution_log::LogLevel, id::E
     turbocat executions wait EXECUTION\n  \
     turbocat executions show EXECUTION\n  \
     turbocat executions logs EXECUTION --follow --level warn\n  \
+    turbocat executions pause EXECUTION --reason 'the bank is closed'\n  \
     turbocat executions cancel EXECUTION\n\n\
     All times are UTC. `show --json` has the whole input and the whole output of every step.")]
 pub(crate) enum ExecutionsCommand {
@@ -43,6 +44,28 @@ pub(crate) enum ExecutionsCommand {
     },
     /// Print the log of an execution
     Logs(LogsArgs),
+    /// Pause an execution: what runs of it goes on to its end, and nothing else of it begins
+    #[command(after_help = "Examples:\n  \
+        turbocat executions pause exe_01a205b544c771b586e2fac7901cd910\n  \
+        turbocat executions pause exe_01a205b544c771b586e2fac7901cd910 --reason 'the bank is closed'\n\n\
+        Its time goes on: it may time out. Executions that it has started go on. One that is paused already stays as it \
+        was paused.")]
+    Pause {
+        /// The execution
+        #[arg(value_name = "EXECUTION")]
+        id: ExecutionId,
+        /// Why, for those who find it paused: up to 500 characters
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// Let a paused execution go on
+    #[command(after_help = "Example:\n  \
+        turbocat executions resume exe_01a205b544c771b586e2fac7901cd910")]
+    Resume {
+        /// The execution
+        #[arg(value_name = "EXECUTION")]
+        id: ExecutionId,
+    },
     /// Cancel an execution
     #[command(after_help = "Example:\n  \
         turbocat executions cancel exe_01a205b544c771b586e2fac7901cd910\n\n\

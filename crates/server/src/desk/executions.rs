@@ -17,7 +17,7 @@ use turbocat_client::{
 use turbocat_domain::{
     execution::TriggerType,
     id::{ExecutionId, WorkflowId},
-    port::{CancelOutcome, Cursor, ExecutionFilter, IdGenerator, LogFilter, PageRequest, Queries},
+    port::{Cursor, ExecutionFilter, IdGenerator, LogFilter, PageRequest, Queries},
 };
 
 use super::{Desk, Office, seen, seen_all};
@@ -124,13 +124,25 @@ impl Desk {
             Self::Database(office) => office,
             Self::Server(client) => return Ok(client.cancel(id).await?.outcome),
         };
-        let outcome = office.app.use_cases.cancel_execution(office.actor, id).await?;
-        let word = match outcome {
-            CancelOutcome::Requested => "requested",
-            CancelOutcome::Ended => "ended",
-            CancelOutcome::Unknown => "unknown",
+        Ok(office.app.use_cases.cancel_execution(office.actor, id).await?.as_str().to_owned())
+    }
+
+    /// Asks for an execution to be paused: `requested`, or `ended` if it had ended before.
+    pub(crate) async fn pause(&self, id: ExecutionId, reason: Option<String>) -> anyhow::Result<String> {
+        let office = match self {
+            Self::Database(office) => office,
+            Self::Server(client) => return Ok(client.pause(id, reason.as_deref()).await?.outcome),
         };
-        Ok(word.to_owned())
+        Ok(office.app.use_cases.pause_execution(office.actor, id, reason).await?.as_str().to_owned())
+    }
+
+    /// Asks for an execution to go on: `requested`, or `ended` if it had ended before.
+    pub(crate) async fn resume(&self, id: ExecutionId) -> anyhow::Result<String> {
+        let office = match self {
+            Self::Database(office) => office,
+            Self::Server(client) => return Ok(client.resume(id).await?.outcome),
+        };
+        Ok(office.app.use_cases.resume_execution(office.actor, id).await?.as_str().to_owned())
     }
 
     /// The active version of a workflow.

@@ -34,6 +34,7 @@ impl View for JsonView {
         let (what, name) = match &wait.what {
             Awaited::Retry => ("retry", None),
             Awaited::Agent => ("agent", None),
+            Awaited::Resume => ("resume", None),
             Awaited::Time => ("time", None),
             Awaited::Approval => ("approval", None),
             Awaited::Event(name) => ("event", Some(name)),

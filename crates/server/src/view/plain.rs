@@ -44,6 +44,6 @@ fn is_news(wait: &StepWait) -> bool {
     match wait.what {
         Awaited::Agent => false,
         Awaited::Time => wait.ends_in_ms.is_none_or(|ms| ms >= WAIT_SHOWN_MS),
-        Awaited::Retry | Awaited::Event(_) | Awaited::Approval | Awaited::Budget(_) => true,
+        Awaited::Retry | Awaited::Resume | Awaited::Event(_) | Awaited::Approval | Awaited::Budget(_) => true,
     }
 }

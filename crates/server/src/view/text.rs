@@ -85,6 +85,7 @@ pub(super) fn awaited(wait: &StepWait, waited_ms: u64) -> String {
             format!("attempt {} of {} in {left}", wait.attempt, wait.attempts_max)
         }
         (Awaited::Agent, _) => "waits for its agent, which runs max_concurrent_executions times".to_owned(),
+        (Awaited::Resume, _) => "waits until the execution is resumed".to_owned(),
         (Awaited::Time, Some(left)) => format!("waits {left}"),
         (Awaited::Time, None) => "waits".to_owned(),
         (Awaited::Event(name), _) => format!("waits for the event `{}`{at_most}", harmless(name)),

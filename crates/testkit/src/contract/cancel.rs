@@ -3,7 +3,7 @@
 use turbocat_domain::{
     execution::ExecutionStatus,
     id::ExecutionId,
-    port::{CancelOutcome, ExecutionMail},
+    port::{ExecutionMail, RequestOutcome},
 };
 
 use super::{
@@ -20,10 +20,10 @@ pub async fn a_cancel_reaches_the_owner_by_mail(store: &dyn ContractStore) {
     scene.running(store, owner).await;
     assert_eq!(store.take_mail(owner).await.unwrap(), []);
 
-    assert_eq!(store.request_cancel(id).await.unwrap(), CancelOutcome::Requested);
-    assert_eq!(store.request_cancel(id).await.unwrap(), CancelOutcome::Requested);
+    assert_eq!(store.request_cancel(id).await.unwrap(), RequestOutcome::Requested);
+    assert_eq!(store.request_cancel(id).await.unwrap(), RequestOutcome::Requested);
     assert_eq!(store.take_mail(other).await.unwrap(), []);
-    assert_eq!(store.take_mail(owner).await.unwrap(), [ExecutionMail { id, cancel_requested: true }]);
+    assert_eq!(store.take_mail(owner).await.unwrap(), [ExecutionMail { id, cancel_requested: true, is_paused: false }]);
     assert_eq!(store.take_mail(owner).await.unwrap(), []);
     assert!(read(store, id).await.cancel_requested);
 }
@@ -33,7 +33,7 @@ pub async fn a_cancel_is_told_to_who_claims(store: &dyn ContractStore) {
     let scene = Scene::set(store).await;
     let worker = scene.worker(store).await;
     let id = scene.accept(store, 1).await[0];
-    assert_eq!(store.request_cancel(id).await.unwrap(), CancelOutcome::Requested);
+    assert_eq!(store.request_cancel(id).await.unwrap(), RequestOutcome::Requested);
     assert_eq!(read(store, id).await.status, ExecutionStatus::Pending, "it is the engine that ends it");
 
     let claimed = claim(store, worker).await;
@@ -47,7 +47,7 @@ pub async fn a_cancel_wakes_what_is_parked(store: &dyn ContractStore) {
     let worker = scene.worker(store).await;
     let id = scene.running(store, worker).await.id;
     park(store, worker, id, Vec::new()).await;
-    assert_eq!(store.request_cancel(id).await.unwrap(), CancelOutcome::Requested);
+    assert_eq!(store.request_cancel(id).await.unwrap(), RequestOutcome::Requested);
 
     let claimed = claim(store, worker).await;
     assert_eq!(ids_of(&claimed), [id]);
@@ -73,8 +73,8 @@ pub async fn what_has_ended_or_is_unknown_is_not_cancelled(store: &dyn ContractS
     finish(store, worker, a_completion(&running)).await;
     let ended = read(store, running.id).await;
 
-    assert_eq!(store.request_cancel(running.id).await.unwrap(), CancelOutcome::Ended);
+    assert_eq!(store.request_cancel(running.id).await.unwrap(), RequestOutcome::Ended);
     assert_eq!(read(store, running.id).await, ended);
     let unknown = scene.nobody(ExecutionId::from_uuid);
-    assert_eq!(store.request_cancel(unknown).await.unwrap(), CancelOutcome::Unknown);
+    assert_eq!(store.request_cancel(unknown).await.unwrap(), RequestOutcome::Unknown);
 }

@@ -29,6 +29,7 @@ mod kind;
 pub mod name;
 pub mod parking;
 pub mod part;
+pub mod pause;
 pub mod permit;
 pub mod queue;
 mod scene;

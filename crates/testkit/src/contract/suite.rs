@@ -189,6 +189,17 @@ macro_rules! store_contract {
             a_cancel_survives_its_owner,
             what_has_ended_or_is_unknown_is_not_cancelled
         );
+        $crate::store_contract!(@rules $make; pause;
+            a_pause_reaches_the_owner_by_mail,
+            what_is_pending_and_paused_is_not_claimed,
+            what_is_parked_and_paused_rests_until_it_is_resumed,
+            a_pause_is_told_to_who_claims,
+            a_pause_survives_its_owner_and_does_not_hold_up_a_cancel,
+            a_resume_before_the_park_wakes_it,
+            a_second_pause_and_a_second_resume_change_nothing,
+            what_has_ended_or_is_unknown_is_not_paused,
+            a_pause_happens_at_the_commit
+        );
         $crate::store_contract!(@rules $make; waiting;
             an_approval_is_listed_until_it_is_over,
             an_approval_concerns_its_owner_and_who_is_asked,
@@ -248,6 +259,7 @@ mod tests {
             include_str!("journal.rs"),
             include_str!("parking.rs"),
             include_str!("part.rs"),
+            include_str!("pause.rs"),
             include_str!("worker.rs"),
             include_str!("event.rs"),
             include_str!("schedule.rs"),

@@ -5,8 +5,8 @@ use turbocat_domain::{
     approval::WaitingApproval,
     id::{EventId, ExecutionId, TemplateId},
     port::{
-        AgentFilter, ApprovalFilter, CancelOutcome, IdGenerator, JournalBatch, NewEvent, NewExecution, PageRequest,
-        RepositoryError, TemplateFilter, WorkflowFilter,
+        AgentFilter, ApprovalFilter, IdGenerator, JournalBatch, NewEvent, NewExecution, PageRequest, RepositoryError,
+        RequestOutcome, TemplateFilter, WorkflowFilter,
     },
     run::AwaitedEvent,
     step_run::StepOutcome,
@@ -175,7 +175,7 @@ pub async fn what_a_unit_of_work_tells_executions_happens_at_its_commit(store: &
     for is_committed in [false, true] {
         let mut uow = store.begin().await.unwrap();
         assert_eq!(uow.executions().send(&a_decision(&scene, id, "ask")).await.unwrap(), 1);
-        assert_eq!(uow.executions().request_cancel(id).await.unwrap(), CancelOutcome::Requested);
+        assert_eq!(uow.executions().request_cancel(id).await.unwrap(), RequestOutcome::Requested);
         if is_committed {
             uow.commit().await.unwrap();
         } else {
@@ -189,7 +189,7 @@ pub async fn what_a_unit_of_work_tells_executions_happens_at_its_commit(store: &
     assert_eq!(ids_of(&claim(store, worker).await), [id], "it is woken");
     let mut uow = store.begin().await.unwrap();
     let unknown = scene.nobody(ExecutionId::from_uuid);
-    assert_eq!(uow.executions().request_cancel(unknown).await.unwrap(), CancelOutcome::Unknown);
+    assert_eq!(uow.executions().request_cancel(unknown).await.unwrap(), RequestOutcome::Unknown);
     let event = NewEvent { id: EventId::from_uuid(scene.ids.next()), ..a_decision(&scene, unknown, "ask") };
     assert_eq!(uow.executions().send(&event).await.unwrap(), 0);
     uow.commit().await.unwrap();

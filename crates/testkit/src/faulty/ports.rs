@@ -8,10 +8,10 @@ use turbocat_domain::{
     id::{AgentId, ExecutionId, WorkerId},
     permit::{PermitGrant, PermitRequest},
     port::{
-        BudgetLedger, CancelOutcome, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest,
-        DueSchedules, EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueue, FireOutcome, Firing,
-        Journal, JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal,
-        PartOutcome, PermitLedger, Renewal, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart,
+        BudgetLedger, ClaimRequest, ClaimedExecution, CommitOutcome, CounterRepository, DueRequest, DueSchedules,
+        EndedChild, EventQueries, ExecutionAcceptor, ExecutionMail, ExecutionQueue, FireOutcome, Firing, Journal,
+        JournalBatch, LeaseGrant, LogWriter, NewEvent, NewExecution, NewWorker, NextDue, PartJournal, PartOutcome,
+        PermitLedger, Renewal, RequestOutcome, Reservation, ReserveOutcome, Result, ScheduleRepository, StepPart,
         StepPlace, StoredEvent, Takeover, WorkerRepository,
     },
     usage::Charge,
@@ -104,7 +104,7 @@ impl<S: ExecutionQueue> ExecutionQueue for Faulty<S> {
         self.plan.call("queue.ended_children", self.inner.ended_children(parents)).await
     }
 
-    async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome> {
+    async fn request_cancel(&self, id: ExecutionId) -> Result<RequestOutcome> {
         self.plan.call("queue.request_cancel", self.inner.request_cancel(id)).await
     }
 

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use turbocat_domain::{
-    execution::{Execution, ExecutionStatus, is_detached},
+    execution::{Execution, ExecutionStatus, Pause, is_detached},
     id::{ExecutionId, WorkerId},
     port::{
-        CancelOutcome, ClaimRequest, ClaimedExecution, EndedChild, ExecutionMail, ExecutionQueue, NewExecution,
-        NextDue, RepositoryError, Result,
+        ClaimRequest, ClaimedExecution, EndedChild, ExecutionMail, ExecutionQueue, NewExecution, NextDue,
+        RepositoryError, RequestOutcome, Result,
     },
     step_run::StepError,
 };
@@ -72,9 +72,9 @@ impl ExecutionQueue for MemoryStore {
         Ok(parents.into_iter().flat_map(|parent| state.engine.ended_children(parent)).collect())
     }
 
-    async fn request_cancel(&self, id: ExecutionId) -> Result<CancelOutcome> {
+    async fn request_cancel(&self, id: ExecutionId) -> Result<RequestOutcome> {
         let now = self.now();
-        Ok(self.state().request_cancel(id, now))
+        Ok(self.state().request(id, &Request::Cancel, now))
     }
 
     async fn next_due(&self) -> Result<NextDue> {
@@ -86,23 +86,34 @@ impl ExecutionQueue for MemoryStore {
     }
 }
 
+/// What is asked of an execution.
+#[derive(Debug, Clone)]
+pub(super) enum Request {
+    Cancel,
+    /// For this reason.
+    Pause(Option<String>),
+    Resume,
+}
+
 impl State {
-    /// How a cancel stands, without asking for one.
-    pub(super) fn cancel_outcome(&self, id: ExecutionId) -> CancelOutcome {
+    /// What a request would be answered, without making it.
+    pub(super) fn request_outcome(&self, id: ExecutionId) -> RequestOutcome {
         match self.engine.executions.get(&id) {
-            None => CancelOutcome::Unknown,
-            Some(row) if row.execution.status.is_terminal() => CancelOutcome::Ended,
-            Some(_) => CancelOutcome::Requested,
+            None => RequestOutcome::Unknown,
+            Some(row) if row.execution.status.is_terminal() => RequestOutcome::Ended,
+            Some(_) => RequestOutcome::Requested,
         }
     }
 
-    /// Asks for a cancel.
-    pub(super) fn request_cancel(&mut self, id: ExecutionId, now: DateTime<Utc>) -> CancelOutcome {
-        let outcome = self.cancel_outcome(id);
-        if let (CancelOutcome::Requested, Some(row)) = (outcome, self.engine.executions.get_mut(&id)) {
-            row.execution.cancel_requested = true;
-            row.execution.updated_at = now;
-            self.engine.wake(id, now);
+    /// Asks something of an execution.
+    pub(super) fn request(&mut self, id: ExecutionId, request: &Request, now: DateTime<Utc>) -> RequestOutcome {
+        let outcome = self.request_outcome(id);
+        if outcome == RequestOutcome::Requested {
+            match request {
+                Request::Cancel => self.engine.cancel(id, now),
+                Request::Pause(reason) => self.engine.pause(id, reason.as_deref(), now),
+                Request::Resume => self.engine.resume(id, now),
+            }
         }
         outcome
     }
@@ -137,6 +148,33 @@ impl State {
 }
 
 impl Engine {
+    fn cancel(&mut self, id: ExecutionId, now: DateTime<Utc>) {
+        let Some(row) = self.executions.get_mut(&id) else { return };
+        row.execution.cancel_requested = true;
+        row.execution.updated_at = now;
+        self.wake(id, now);
+    }
+
+    fn pause(&mut self, id: ExecutionId, reason: Option<&str>, now: DateTime<Utc>) {
+        let Some(row) = self.executions.get_mut(&id) else { return };
+        let execution = &mut row.execution;
+        execution.paused.get_or_insert_with(|| Pause { at: now, reason: reason.map(str::to_owned) });
+        execution.updated_at = now;
+        let rests_until = execution.deadline_at.filter(|_| row.owner().is_none() && !row.execution.cancel_requested);
+        match rests_until {
+            Some(deadline_at) => self.place(id, None, Some(deadline_at)),
+            None => drop(self.wake(id, now)),
+        }
+    }
+
+    fn resume(&mut self, id: ExecutionId, now: DateTime<Utc>) {
+        let Some(row) = self.executions.get_mut(&id) else { return };
+        if row.execution.paused.take().is_some() {
+            row.execution.updated_at = now;
+            self.wake(id, now);
+        }
+    }
+
     /// Takes executions in: running and owned, or pending and claimable.
     pub(super) fn accept(&mut self, executions: Vec<NewExecution>, owner: Option<WorkerId>, now: DateTime<Utc>) {
         for new in executions {
@@ -168,6 +206,7 @@ impl Engine {
             started_at,
             deadline_at: execution.deadline_at.unwrap_or(DateTime::<Utc>::MAX_UTC),
             cancel_requested: execution.cancel_requested,
+            is_paused: execution.paused.is_some(),
             takeovers,
             depth: execution.depth,
             parent: execution.parent.clone(),
@@ -177,8 +216,9 @@ impl Engine {
 
     fn empty_mailbox(&mut self, id: ExecutionId, worker: WorkerId) -> Option<ExecutionMail> {
         self.place(id, Some(worker), None);
-        let row = self.executions.get(&id)?;
-        Some(ExecutionMail { id, cancel_requested: row.execution.cancel_requested })
+        let execution = &self.executions.get(&id)?.execution;
+        let is_paused = execution.paused.is_some();
+        Some(ExecutionMail { id, cancel_requested: execution.cancel_requested, is_paused })
     }
 
     fn ended_children(&self, parent: ExecutionId) -> Vec<(ExecutionId, EndedChild)> {

@@ -15,7 +15,7 @@ use turbocat_domain::{
     },
 };
 
-use super::{MemoryStore, Shared, name_lock::NameKey, tables::Tables};
+use super::{MemoryStore, Shared, name_lock::NameKey, queue::Request, tables::Tables};
 
 type Operation = Box<dyn Fn(&mut Tables) -> Result<()> + Send>;
 
@@ -26,8 +26,8 @@ pub(super) struct MemoryUnitOfWork {
     pub(super) view: Tables,
     /// The executions that it deletes.
     pub(super) deleted: BTreeSet<ExecutionId>,
-    /// The executions that it asks to be cancelled.
-    pub(super) cancelled: BTreeSet<ExecutionId>,
+    /// What it asks of executions.
+    pub(super) requests: Vec<(ExecutionId, Request)>,
     /// The budgets that it sets or deletes.
     pub(super) budgets: Vec<BudgetId>,
     /// The events that it sends.
@@ -50,7 +50,7 @@ impl Store for MemoryStore {
             shared: Arc::clone(&self.shared),
             view: state.tables.clone(),
             deleted: BTreeSet::new(),
-            cancelled: BTreeSet::new(),
+            requests: Vec::new(),
             budgets: Vec::new(),
             sent: Vec::new(),
             accepted: Vec::new(),
@@ -183,8 +183,8 @@ impl UnitOfWork for MemoryUnitOfWork {
             state.publish(event, now)?;
         }
         state.engine.accept(self.accepted, None, now);
-        for id in &self.cancelled {
-            state.request_cancel(*id, now);
+        for (id, request) in &self.requests {
+            state.request(*id, request, now);
         }
         for id in self.budgets {
             state.wake_for_budget(id, now);

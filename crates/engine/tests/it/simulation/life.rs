@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use turbocat_domain::{
     document::Document,
+    execution::Execution,
     id::{ExecutionId, WorkflowId},
     plan::{Plan, StepBinding},
     port::{EventQueries, ExecutionAcceptor, ExecutionQueue, NewExecution, Queries, WorkerRepository},
@@ -29,7 +30,7 @@ use super::{
     station::{Station, Surroundings, Weather},
     tally::Tally,
     trace::{Keep, Told, Trace},
-    witness::Witness,
+    witness::{PAUSE_TAKES, Witness},
 };
 use crate::world::{World, pass};
 
@@ -149,6 +150,7 @@ impl Life {
             weather.down_until = Instant::now();
         }
         self.start_engine().await;
+        self.resume_all().await;
         let began = Instant::now();
         while began.elapsed() < BOUND {
             if self.is_at_rest().await {
@@ -166,6 +168,21 @@ impl Life {
             self.around.witness.accuse(format!("this has not ended within {BOUND:?}: {execution:?} {records:?}"));
         }
         false
+    }
+
+    /// Lets what is paused go on, after so long that nothing of it may begin any more before that.
+    async fn resume_all(&mut self) {
+        let is_paused = |execution: &Execution| execution.paused.is_some();
+        if !checks::all(&self.world).await.iter().any(is_paused) {
+            return;
+        }
+        pass(u64::try_from(PAUSE_TAKES.num_milliseconds()).unwrap() + 10_000).await;
+        self.now();
+        for execution in checks::all(&self.world).await.into_iter().filter(is_paused) {
+            self.tell("resume", &execution.id);
+            self.around.witness.count(|tally| tally.held_back += 1);
+            self.world.resume(execution.id).await;
+        }
     }
 
     /// Whether everything has ended, and nothing new is about to come.
@@ -261,6 +278,17 @@ impl Life {
         if self.random.below(8) == 0 {
             self.tell("cancel", &id);
             ExecutionQueue::request_cancel(&self.around.memory, id).await.unwrap();
+        }
+        match self.random.below(12) {
+            0 | 1 => {
+                self.tell("pause", &id);
+                self.world.pause(id).await;
+            }
+            2 => {
+                self.tell("resume", &id);
+                self.world.resume(id).await;
+            }
+            _ => {}
         }
         if self.random.below(4) == 0
             && let Some((engine, _)) = self.random.pick(&self.engines)

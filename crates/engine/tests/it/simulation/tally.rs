@@ -76,5 +76,7 @@ tally! {
     executions_taken_over: 1_200,
     parked: 7_000,
     events: 3_500,
+    /// Executions that were still paused when nothing went wrong any more.
+    held_back: 250,
     approvals: 1_400,
 }

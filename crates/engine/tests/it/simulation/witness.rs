@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use turbocat_domain::{
     execution::{Execution, ExecutionStatus},
@@ -54,6 +54,9 @@ pub(crate) struct Before {
     is_alive: bool,
     foreign: Vec<(Execution, Vec<StepRecord>)>,
 }
+
+/// A worker that is alive has heard of a pause after this time, whatever was down meanwhile.
+pub(crate) const PAUSE_TAKES: TimeDelta = TimeDelta::seconds(40);
 
 impl Witness {
     pub(crate) fn new(memory: MemoryStore, plans: BTreeMap<WorkflowId, Arc<Plan>>) -> Self {
@@ -117,6 +120,10 @@ impl Witness {
                 self.accuse(format!("{} of {id} was started by a worker that does not own it", call.path));
             }
             return self.count(|tally| tally.stale_calls += 1);
+        }
+        let execution = self.memory.get(id).await.unwrap();
+        if let Some(pause) = execution.paused.filter(|pause| now - pause.at > PAUSE_TAKES) {
+            return self.accuse(format!("{} of {id} began while it was paused: {pause:?}", call.path));
         }
         let records = self.memory.step_records(id).await.unwrap();
         let is_this = |record: &&StepRecord| (&record.path, record.attempt) == (&call.path, call.attempt);

@@ -32,7 +32,17 @@ pub(super) async fn run(desk: &Desk, json: bool, command: ExecutionsCommand) -> 
         ExecutionsCommand::Start(args) => return start(desk, json, args).await,
         ExecutionsCommand::Wait { id, timeout } => return wait(desk, json, (id, timeout)).await,
         ExecutionsCommand::Logs(args) => logs(desk, json, &args).await?,
-        ExecutionsCommand::Cancel { id } => cancel(desk, json, id).await?,
+        ExecutionsCommand::Cancel { id } => {
+            let done = "will be cancelled by the process that has it, or by the next `turbocat up`";
+            asked(json, id, ("cancel", &desk.cancel(id).await?), done);
+        }
+        ExecutionsCommand::Pause { id, reason } => {
+            asked(json, id, ("pause", &desk.pause(id, reason).await?), "begins nothing until it is resumed");
+        }
+        ExecutionsCommand::Resume { id } => {
+            let done = "goes on in the process that has it, or with the next `turbocat up`";
+            asked(json, id, ("resume", &desk.resume(id).await?), done);
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -132,19 +142,18 @@ fn print_line(line: &LogLine, json: bool) {
     report::line(format!("{at} {:<5} {:<24} {message}", line.level, step.unwrap_or_default()));
 }
 
-async fn cancel(desk: &Desk, json: bool, id: ExecutionId) -> anyhow::Result<()> {
-    let outcome = desk.cancel(id).await?;
-    let sentence = match outcome.as_str() {
-        "requested" => "will be cancelled by the process that has it, or by the next `turbocat up`",
+/// Tells what became of a request.
+fn asked(json: bool, id: ExecutionId, (verb, outcome): (&str, &str), requested: &str) {
+    let sentence = match outcome {
+        "requested" => requested,
         "ended" => "had ended before",
         _ => "does not exist",
     };
     if json {
-        report::json_line(&json!({ "execution": id.to_string(), "cancel": outcome }));
+        report::json_line(&json!({ "execution": id.to_string(), verb: outcome }));
     } else {
         report::line(format!("{id} {sentence}"));
     }
-    Ok(())
 }
 
 /// How many steps were completed, of how many; while it runs that is not counted.

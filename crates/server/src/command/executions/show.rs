@@ -54,6 +54,9 @@ impl Shown {
                 report::line("output");
                 report::value(&execution.output);
             }
+            None if execution.paused_at.is_some() => {
+                report::line(format!("it is paused; to let it go on: turbocat executions resume {}", execution.id));
+            }
             None => report::line(format!("it has not ended; to end it: turbocat executions cancel {}", execution.id)),
         }
         report::line(format!("\nwhat its steps said: turbocat executions logs {}", execution.id));
@@ -76,6 +79,10 @@ impl Shown {
         }
         if let (Some(parent), Some(path)) = (&execution.parent_id, &execution.parent_path) {
             facts.push(("parent", format!("{parent} at `{path}`")));
+        }
+        if let Some(paused_at) = execution.paused_at {
+            let reason = execution.pause_reason.as_deref().map(view::harmless);
+            facts.push(("paused", reason.map_or_else(|| at(paused_at), |why| format!("{}: {why}", at(paused_at)))));
         }
         facts.push(("input", view::brief(&execution.input, INPUT_CHARS_MAX)));
         facts
@@ -141,6 +148,8 @@ pub(super) fn described(execution: &Execution) -> Map<String, Value> {
         "error": execution.error_message,
         "error_code": execution.error_code,
         "error_at": execution.error_path,
+        "paused_at": execution.paused_at,
+        "pause_reason": execution.pause_reason,
         "parent": execution.parent_id.map(|parent| parent.to_string()),
     });
     described.as_object().cloned().unwrap_or_default()

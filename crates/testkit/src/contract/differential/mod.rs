@@ -107,7 +107,7 @@ impl Pair<'_> {
         for store in self.stores {
             store.tick().await;
         }
-        match self.random.below(25) {
+        match self.random.below(26) {
             0..=3 => self.insert().await,
             4..=7 => self.claim().await,
             8..=13 => self.commit().await,
@@ -121,6 +121,7 @@ impl Pair<'_> {
             21 => self.append().await,
             22 => self.fold().await,
             23 => self.release_unknown().await,
+            24 => self.pause_or_resume().await,
             _ => self.look().await,
         }
     }
@@ -169,6 +170,18 @@ impl Pair<'_> {
     async fn cancel(&mut self) {
         let id = self.any_execution().unwrap_or_else(|| ExecutionId::from_uuid(self.scene.ids.next()));
         self.ask("cancel", async |store| answer(store.request_cancel(id).await)).await.unwrap();
+    }
+
+    async fn pause_or_resume(&mut self) {
+        let id = self.any_execution().unwrap_or_else(|| ExecutionId::from_uuid(self.scene.ids.next()));
+        let pauses = self.random.per_mille(500);
+        let asked = self.ask("pause or resume", async |store| {
+            let mut uow = answer(store.begin().await)?;
+            let asked = if pauses { uow.executions().pause(id, None).await } else { uow.executions().resume(id).await };
+            let asked = answer(asked)?;
+            answer(uow.commit().await).map(|()| asked)
+        });
+        asked.await.unwrap();
     }
 
     async fn publish(&mut self) {

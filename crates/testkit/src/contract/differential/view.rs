@@ -1,7 +1,7 @@
 //! What two stores must agree on: answers without the store's own times and ids.
 
 use turbocat_domain::{
-    execution::Execution,
+    execution::{Execution, Pause},
     execution_log::{ExecutionLog, LogLevel, StepStatus},
     port::{ClaimedExecution, EndedChild, RepositoryError, Result, StoredEvent},
 };
@@ -35,6 +35,7 @@ pub(super) fn claims(mut claimed: Vec<ClaimedExecution>) -> Vec<ClaimedExecution
 pub(super) fn execution(one: Execution) -> Execution {
     Execution {
         started_at: one.started_at.map(|_| epoch()),
+        paused: one.paused.map(|pause| Pause { at: epoch(), ..pause }),
         deadline_at: None,
         created_at: epoch(),
         updated_at: epoch(),

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use turbocat_domain::{
     id::ExecutionId,
-    port::{CancelOutcome, ExecutionRepository, NewEvent, NewExecution, RepositoryError, Result},
+    port::{ExecutionRepository, NewEvent, NewExecution, RepositoryError, RequestOutcome, Result},
 };
 
-use super::super::unit_of_work::MemoryUnitOfWork;
+use super::super::{queue::Request, unit_of_work::MemoryUnitOfWork};
 
 #[async_trait]
 impl ExecutionRepository for MemoryUnitOfWork {
@@ -29,14 +29,16 @@ impl ExecutionRepository for MemoryUnitOfWork {
         })
     }
 
-    async fn request_cancel(&mut self, id: ExecutionId) -> Result<CancelOutcome> {
-        self.settle(|uow| {
-            let outcome = uow.shared.state().cancel_outcome(id);
-            if outcome == CancelOutcome::Requested {
-                uow.cancelled.insert(id);
-            }
-            Ok(outcome)
-        })
+    async fn request_cancel(&mut self, id: ExecutionId) -> Result<RequestOutcome> {
+        self.ask(id, Request::Cancel)
+    }
+
+    async fn pause<'a>(&mut self, id: ExecutionId, reason: Option<&'a str>) -> Result<RequestOutcome> {
+        self.ask(id, Request::Pause(reason.map(str::to_owned)))
+    }
+
+    async fn resume(&mut self, id: ExecutionId) -> Result<RequestOutcome> {
+        self.ask(id, Request::Resume)
     }
 
     async fn delete_ended(&mut self, ids: &[ExecutionId]) -> Result<u64> {
@@ -51,6 +53,19 @@ impl ExecutionRepository for MemoryUnitOfWork {
             // An end is for good: what has ended now can still be deleted at commit.
             let deleted = ended.into_iter().filter(|id| uow.deleted.insert(*id)).count();
             Ok(u64::try_from(deleted).unwrap_or(u64::MAX))
+        })
+    }
+}
+
+impl MemoryUnitOfWork {
+    /// Asks something of an execution, when this is committed.
+    fn ask(&mut self, id: ExecutionId, request: Request) -> Result<RequestOutcome> {
+        self.settle(|uow| {
+            let outcome = uow.shared.state().request_outcome(id);
+            if outcome == RequestOutcome::Requested {
+                uow.requests.push((id, request));
+            }
+            Ok(outcome)
         })
     }
 }
