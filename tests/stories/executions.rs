@@ -9,6 +9,15 @@ use crate::{
     turbocat::{Folder, Turbocat},
 };
 
+/// A workflow that waits for two events, whenever they came.
+const TWO_WAITS: &str = "
+name: two-waits
+output: { order: '${{ steps.paid.output.order }}' }
+steps:
+  - { key: paid, type: wait, config: { event: { name: order.paid }, lookback_ms: 600000 } }
+  - { key: sent, type: wait, config: { event: { name: order.sent }, lookback_ms: 600000 } }
+";
+
 #[tokio::test]
 async fn executions_are_listed_shown_and_have_a_log() {
     let turbocat = Turbocat::with_database().await;
@@ -86,6 +95,40 @@ async fn the_server_hears_of_a_cancel_at_once_whether_the_execution_is_parked_or
         turbocat.until(id, "cancelled").await;
         assert!(asked_at.elapsed() < Duration::from_secs(3), "{name}: {:?}", asked_at.elapsed());
     }
+    server.signal("TERM").await;
+    assert_eq!(server.end().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_pause_outlives_the_server_and_a_resume_takes_in_what_came_meanwhile() {
+    let turbocat = Turbocat::with_database().await;
+    let folder = Folder::new("pause");
+    let (server, _address) = turbocat.up().await;
+    turbocat.run(&["apply", "-f", &folder.write("two-waits.yaml", TWO_WAITS)]).await.success();
+    let id = turbocat.run(&["executions", "start", "two-waits"]).await.success().stdout.trim().to_owned();
+    turbocat.until(&id, "running").await;
+
+    let pause = ["executions", "pause", &id, "--reason", "the bank is closed"];
+    let told = turbocat.run(&pause).await.success().stdout;
+    assert!(told.contains("begins nothing until it is resumed"), "{told}");
+    let shown = turbocat.run(&["executions", "show", &id]).await.success().stdout;
+    assert!(shown.contains("UTC: the bank is closed") && shown.contains("executions resume"), "{shown}");
+    turbocat.run(&["events", "send", "order.paid", "--payload", r#"{"order": 7}"#]).await.success();
+    server.signal("KILL").await;
+    server.end().await;
+    let (server, _address) = turbocat.up().await;
+    // What is started behind it is through: the server has looked at all that there is to be done.
+    let other = turbocat.run(&["executions", "start", "two-waits"]).await.success().stdout.trim().to_owned();
+    turbocat.run(&["events", "send", "order.sent"]).await.success();
+    turbocat.until(&other, "completed").await;
+    let held = turbocat.run(&["executions", "show", &id, "--json"]).await.success().value();
+    assert_eq!((&held["status"], &held["steps"]), (&"running".into(), &serde_json::json!([])));
+
+    let resumed = turbocat.run(&["executions", "resume", &id, "--json"]).await.success().value();
+    assert_eq!(resumed["resume"], "requested");
+    let ended = turbocat.until(&id, "completed").await;
+    assert_eq!((&ended["output"]["order"], &ended["paused_at"]), (&7.into(), &serde_json::Value::Null));
+    assert_eq!(turbocat.run(&["executions", "pause", &id, "--json"]).await.success().value()["pause"], "ended");
     server.signal("TERM").await;
     assert_eq!(server.end().await.code(), Some(0));
 }

@@ -75,6 +75,8 @@ async fn what_is_printed_is_the_same_through_the_server_and_on_the_database() {
         &["executions", "logs", failed_id, "--follow", "--level", "warn"],
         &["executions", "wait", id],
         &["executions", "cancel", id],
+        &["executions", "pause", id],
+        &["executions", "resume", id],
         &["apply", "-f", &count],
         &["approvals", "list"],
         &["schedules", "list"],

@@ -19,7 +19,6 @@ mod bulk;
 mod deployment;
 mod error;
 mod execution;
-mod execution_request;
 mod idempotency;
 mod library;
 mod origin;

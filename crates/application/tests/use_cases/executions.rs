@@ -1,10 +1,11 @@
-//! Starting and cancelling executions.
+//! Starting, pausing and cancelling executions.
 
 use serde_json::{Value, json};
 use turbocat_application::{Actor, Error, Result, Selector, StartExecution};
 use turbocat_domain::{
     execution::{ExecutionStatus, TriggerType},
     id::{ExecutionId, WorkflowId},
+    limits::PAUSE_REASON_CHARS_MAX,
     port::{IdGenerator, RequestOutcome},
     user::UserRole,
 };
@@ -90,9 +91,33 @@ async fn what_belongs_to_somebody_else_does_not_exist() {
     for refused in [
         world.use_cases.execution(stranger, id).await.unwrap_err(),
         world.use_cases.cancel_execution(stranger, id).await.unwrap_err(),
+        world.use_cases.pause_execution(stranger, id, None).await.unwrap_err(),
+        world.use_cases.resume_execution(stranger, id).await.unwrap_err(),
     ] {
         assert!(matches!(refused, Error::NotFound { entity: "execution", .. }), "{refused}");
     }
     let admin = world.another(UserRole::Admin).await;
     assert_eq!(world.use_cases.cancel_execution(admin, id).await.unwrap(), RequestOutcome::Requested);
+}
+
+#[tokio::test]
+async fn a_pause_keeps_its_reason_and_each_request_is_told() {
+    let world = World::new().await;
+    world.publish(GREET).await.unwrap();
+    let id = start(&world, world.user, greet(), json!({ "name": "Ada" })).await.unwrap();
+    let pause = async |reason: &str| world.use_cases.pause_execution(world.user, id, Some(reason.to_owned())).await;
+    let before = world.audited().await.len();
+
+    assert_eq!(pause("a test").await.unwrap(), RequestOutcome::Requested);
+    let paused = world.use_cases.execution(world.user, id).await.unwrap().paused;
+    assert_eq!(paused.and_then(|pause| pause.reason).as_deref(), Some("a test"));
+    assert_eq!(world.use_cases.resume_execution(world.user, id).await.unwrap(), RequestOutcome::Requested);
+    assert_eq!(world.use_cases.execution(world.user, id).await.unwrap().paused, None);
+
+    for reason in [String::new(), "x".repeat(PAUSE_REASON_CHARS_MAX + 1), "a\0b".to_owned()] {
+        assert!(matches!(pause(&reason).await, Err(Error::Invalid(_))), "{reason:?}");
+    }
+    assert_eq!(pause(&"ä".repeat(PAUSE_REASON_CHARS_MAX)).await.unwrap(), RequestOutcome::Requested);
+    let told = world.audited().await.split_off(before);
+    assert_eq!(told, ["execution.paused", "execution.resumed", "execution.paused"]);
 }

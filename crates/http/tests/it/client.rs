@@ -206,6 +206,8 @@ async fn a_program_publishes_starts_and_follows_an_execution_to_its_end() {
     assert!(client.logs(started.id, &errors).await.unwrap().items.is_empty());
     assert!(client.all_parts(started.id).collect::<Vec<_>>().await.is_empty());
     assert_eq!(client.cancel(started.id).await.unwrap().outcome, "ended");
+    assert_eq!(client.pause(started.id, Some("too late")).await.unwrap().outcome, "ended");
+    assert_eq!(client.resume(started.id).await.unwrap().outcome, "ended");
     let again = client.start_and_wait(&wanted, Duration::from_secs(5)).await.unwrap();
     assert!(matches!(again, Began::Ended(execution) if execution.id == started.id));
 }

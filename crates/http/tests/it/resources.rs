@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use turbocat_domain::{
     port::{
-        ClaimRequest, ExecutionQueue, Journal, JournalBatch, PartJournal, PartKind, StepPart, StepPlace,
-        WorkerRepository,
+        AuditLogFilter, ClaimRequest, ExecutionQueue, Journal, JournalBatch, PageRequest, PartJournal, PartKind,
+        Queries, StepPart, StepPlace, WorkerRepository,
     },
     user::UserRole,
 };
@@ -124,6 +124,45 @@ async fn an_execution_is_started_listed_shown_and_cancelled() {
     assert_eq!(world.get(&key, &path).await.expect(200)["cancel_requested"], true);
     assert_eq!(world.get(&key, &format!("{path}/steps")).await.expect(200), json!([]));
     assert_eq!(world.get(&key, &format!("{path}/logs")).await.expect(200)["items"], json!([]));
+}
+
+#[tokio::test]
+async fn an_execution_is_paused_with_a_reason_and_resumed() {
+    let world = World::new().await;
+    world.publish(&world.owner, HELLO).await;
+    let key = world.key(&world.owner, &["executions:*"]).await;
+    let started = world.post(&key, "/api/v1/executions", json!({ "workflow": "hello" })).await.expect(202);
+    let path = format!("/api/v1/executions/{}", started["id"].as_str().unwrap());
+    let (pause, resume) = (format!("{path}/pause"), format!("{path}/resume"));
+    let standing = async || {
+        let shown = world.get(&key, &path).await.expect(200);
+        (shown["paused_at"].is_string(), shown["pause_reason"].clone())
+    };
+    assert_eq!(standing().await, (false, Value::Null));
+
+    let paused = world.post(&key, &pause, json!({ "reason": "the bank is closed" })).await.expect(202);
+    assert_eq!(paused["outcome"], "requested");
+    assert_eq!(standing().await, (true, json!("the bank is closed")));
+    world.post(&key, &pause, json!({ "reason": "another" })).await.expect(202);
+    assert_eq!(standing().await, (true, json!("the bank is closed")), "the first one stands");
+    world.post(&key, &resume, json!(null)).await.expect(202);
+    assert_eq!(standing().await, (false, Value::Null));
+    for body in [json!({}), json!(null)] {
+        world.post(&key, &pause, body).await.expect(202);
+        assert_eq!(standing().await, (true, Value::Null));
+        world.post(&key, &resume, json!({})).await.expect(202);
+    }
+
+    for reason in [json!(""), json!("x".repeat(501)), json!(7)] {
+        world.post(&key, &pause, json!({ "reason": reason })).await.problem(422, "invalid");
+    }
+    let wrong = world.key(&world.owner, &["executions:cancel"]).await;
+    for place in [&pause, &resume] {
+        world.post(&wrong, place, json!({})).await.problem(403, "forbidden");
+    }
+    let audited = world.store.audit_logs().list(&AuditLogFilter::default(), PageRequest::default()).await.unwrap();
+    let told = audited.items.iter().find(|entry| entry.changes["pause_reason"].is_object());
+    assert_eq!(told.unwrap().changes["pause_reason"], json!({ "before": null, "after": "the bank is closed" }));
 }
 
 #[tokio::test]

@@ -343,7 +343,7 @@ mod tests {
                 shown += 1;
             }
         }
-        assert_eq!(shown, 64);
+        assert_eq!(shown, 66);
     }
 
     #[test]

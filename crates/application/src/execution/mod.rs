@@ -1,5 +1,7 @@
 //! Starting executions, and looking at them.
 
+mod request;
+
 use std::collections::BTreeMap;
 
 use serde_json::Value;
