@@ -63,7 +63,7 @@ impl UseCases {
         let executions = uow.executions();
         let outcome = match &request {
             Request::Cancel => executions.request_cancel(id).await?,
-            Request::Pause(reason) => executions.pause(id, reason.as_deref()).await?,
+            Request::Pause(reason) => executions.pause(id, reason.clone()).await?,
             Request::Resume => executions.resume(id).await?,
         };
         if outcome == RequestOutcome::Requested {

@@ -82,7 +82,7 @@ pub trait ExecutionRepository: Send {
     /// Pauses the execution and tells its owner, together with what else is done here. One that nobody owns MUST NOT be
     /// claimed for its sake before its deadline, unless it is to be cancelled. What is paused stays so, with the time
     /// and the reason of the first request.
-    async fn pause<'a>(&mut self, id: ExecutionId, reason: Option<&'a str>) -> Result<RequestOutcome>;
+    async fn pause(&mut self, id: ExecutionId, reason: Option<String>) -> Result<RequestOutcome>;
     /// Undoes a pause and wakes who goes on, together with what else is done here. What is not paused stays as it is.
     async fn resume(&mut self, id: ExecutionId) -> Result<RequestOutcome>;
     /// Sends an event, as [`EventQueries::publish`](super::EventQueries::publish), together with what else is done

@@ -20,6 +20,7 @@ use crate::{
 };
 
 /// An execution that this worker owns.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, and all of them can hold at once")]
 pub(super) struct Slot {
     pub(super) id: ExecutionId,
     pub(super) workflow_id: WorkflowId,
@@ -156,11 +157,12 @@ impl Active {
     /// The attempt that is going on; 1 for a wait.
     pub(super) const fn attempt(&self) -> u16 {
         match self {
-            Self::Delayed(start) | Self::Loading(start) | Self::Queued(start) => start.attempt,
+            Self::Delayed(start) | Self::Loading(start) | Self::Queued(start) | Self::Held(Held::Start(start)) => {
+                start.attempt
+            }
             Self::Short(short) => short.start.attempt,
             Self::Running(running) => running.attempt,
             Self::Child(child) => child.attempt,
-            Self::Held(Held::Start(start)) => start.attempt,
             Self::Waiting(_) | Self::Held(Held::Wait(_)) => 1,
         }
     }

@@ -46,7 +46,7 @@ impl<C: ConnectionTrait + Send> ExecutionRepository for Pg<C> {
     }
 
     #[tracing::instrument(name = "db.executions.pause", skip_all, err(level = "debug"))]
-    async fn pause<'a>(&mut self, id: ExecutionId, reason: Option<&'a str>) -> Result<RequestOutcome> {
+    async fn pause(&mut self, id: ExecutionId, reason: Option<String>) -> Result<RequestOutcome> {
         self.settle(ask(self.usable()?, sql::pause_execution(id.as_uuid(), reason)).await)
     }
 

@@ -7,6 +7,7 @@ mod journal;
 mod parts;
 mod permits;
 mod planted;
+mod request;
 mod sections;
 mod template;
 mod usage;
@@ -30,6 +31,7 @@ pub(crate) use journal::{
 };
 pub(crate) use parts::{PartValues, list_execution_parts, list_step_parts, record_step_part};
 pub(crate) use permits::{PermitValues, list_permits, lock_permits, put_permits};
+pub(crate) use request::{pause_execution, request_cancel, resume_execution};
 pub(crate) use template::{count_template_use, fold_template_ratings, rate_template};
 pub(crate) use usage::{
     BudgetValues, UsageValues, insert_execution_budgets, list_budget_standings, lock_budgets, put_budget,
@@ -121,18 +123,6 @@ pub(crate) fn take_mail(worker: Uuid) -> Statement {
 
 pub(crate) fn list_ended_children(parents: Vec<Uuid>) -> Statement {
     statement!("list_ended_children", parents)
-}
-
-pub(crate) fn request_cancel(id: Uuid) -> Statement {
-    statement!("request_cancel", id)
-}
-
-pub(crate) fn pause_execution(id: Uuid, reason: Option<&str>) -> Statement {
-    statement!("pause_execution", id, reason)
-}
-
-pub(crate) fn resume_execution(id: Uuid) -> Statement {
-    statement!("resume_execution", id)
 }
 
 pub(crate) fn find_next_due() -> Statement {
@@ -250,16 +240,14 @@ mod tests {
             ("notify_wake", notify_wake()),
             ("publish_event", publish_event(event)),
             ("put_schedule", put_schedule(schedule)),
-            ("pause_execution", pause_execution(id, None)),
             ("release_unknown_executions", release_unknown_executions(id, ids)),
             ("renew_worker", renew_worker(id, 1)),
-            ("request_cancel", request_cancel(id)),
-            ("resume_execution", resume_execution(id)),
             ("run_tabular_query", prepare(RUN_TABULAR_QUERY, vec!["".into(), "{}".into(), 1.into(), 1_i64.into()])),
             ("take_mail", take_mail(id)),
         ]);
         statements.extend(statements_of_access());
         statements.extend(statements_of_parts());
+        statements.extend(request::statements_of_requests());
         statements.extend(template::statements_of_templates());
         statements.extend(usage::statements_of_usage());
         statements

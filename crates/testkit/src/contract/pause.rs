@@ -14,7 +14,7 @@ use crate::builder::{a_completion, an_event};
 
 async fn pause(store: &dyn ContractStore, id: ExecutionId, reason: Option<&str>) -> RequestOutcome {
     let mut uow = store.begin().await.unwrap();
-    let outcome = uow.executions().pause(id, reason).await.unwrap();
+    let outcome = uow.executions().pause(id, reason.map(str::to_owned)).await.unwrap();
     uow.commit().await.unwrap();
     outcome
 }

@@ -33,8 +33,8 @@ impl ExecutionRepository for MemoryUnitOfWork {
         self.ask(id, Request::Cancel)
     }
 
-    async fn pause<'a>(&mut self, id: ExecutionId, reason: Option<&'a str>) -> Result<RequestOutcome> {
-        self.ask(id, Request::Pause(reason.map(str::to_owned)))
+    async fn pause(&mut self, id: ExecutionId, reason: Option<String>) -> Result<RequestOutcome> {
+        self.ask(id, Request::Pause(reason))
     }
 
     async fn resume(&mut self, id: ExecutionId) -> Result<RequestOutcome> {
