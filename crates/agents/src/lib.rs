@@ -30,7 +30,7 @@ mod redaction;
 mod secret;
 
 pub use agents::{Agents, AgentsConfig, AgentsError};
-pub use child::child_main;
+pub use child::{SANDBOX_LAYERS, child_main};
 pub use config::validate_config;
 pub use egress::{EgressPolicy, InvalidEgressRule};
 pub use host::{SandboxLayer, sandbox_report};

@@ -21,6 +21,10 @@ const REDACTED: &str = "[secret]";
 /// A shorter text is no secret: it would be found in what has nothing to do with it.
 const SECRET_BYTES_MIN: usize = 6;
 
+/// What is left as it is beside letters and digits: by RFC 3986, by `encodeURIComponent` of JavaScript, in forms
+/// (`application/x-www-form-urlencoded`), by `quote` of Python, and in the path of a URL.
+const UNENCODED: [&str; 5] = ["-._~", "-._~!'()*", "-._*", "-._~/", "-._~!$&'()*+,;=:@/"];
+
 /// Knows the secrets in all their forms.
 #[derive(Default)]
 pub(crate) struct Redactor {
@@ -94,10 +98,13 @@ impl LogSink for RedactedLog {
 
 fn forms(secret: &str) -> Vec<String> {
     let mut forms = vec![secret.to_owned(), escaped(secret)];
-    let encoded = percent_encoded(secret);
-    forms.push(encoded.replace("%20", "+"));
-    forms.push(percent_encoded(secret).to_lowercase());
-    forms.push(encoded);
+    for kept in UNENCODED {
+        for case in [Hex::Upper, Hex::Lower] {
+            let encoded = percent_encoded(secret, kept, case);
+            forms.push(encoded.replace("%20", "+"));
+            forms.push(encoded);
+        }
+    }
     for offset in 0..3 {
         forms.extend(base64_at(secret, offset));
     }
@@ -110,15 +117,25 @@ fn escaped(secret: &str) -> String {
     quoted.trim_start_matches('"').strip_suffix('"').unwrap_or(secret).to_owned()
 }
 
-fn percent_encoded(secret: &str) -> String {
+/// How the digits of an encoded byte are written.
+#[derive(Clone, Copy)]
+enum Hex {
+    Upper,
+    Lower,
+}
+
+fn percent_encoded(secret: &str, kept: &str, hex: Hex) -> String {
     secret.bytes().fold(String::new(), |mut encoded, byte| {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
-            _ => {
-                // Writing to a text cannot fail.
-                let _infallible = write!(encoded, "%{byte:02X}");
-            }
+        let character = char::from(byte);
+        if byte.is_ascii_alphanumeric() || kept.contains(character) {
+            encoded.push(character);
+            return encoded;
         }
+        // Writing to a text cannot fail.
+        let _infallible = match hex {
+            Hex::Upper => write!(encoded, "%{byte:02X}"),
+            Hex::Lower => write!(encoded, "%{byte:02x}"),
+        };
         encoded
     })
 }
@@ -147,10 +164,27 @@ mod tests {
         let redactor = Redactor::of([&Secret::new(SECRET)]);
         let percent = "p%C3%A4%20ss%2Fw%3Frd%22%2B1";
         let plus = "p%C3%A4+ss%2Fw%3Frd%22%2B1";
-        for form in [SECRET, "pä ss/w?rd\\\"+1", percent, plus, &percent.to_lowercase()] {
+        let lower = "p%c3%a4%20ss%2fw%3frd%22%2b1";
+        for form in [SECRET, "pä ss/w?rd\\\"+1", percent, plus, lower] {
             assert_eq!(redactor.text(format!("<{form}>")), "<[secret]>", "{form}");
         }
         assert_eq!(redactor.text("password".to_owned()), "password");
+    }
+
+    #[test]
+    fn a_secret_is_found_however_others_encode_it_for_a_url() {
+        let redactor = Redactor::of([&Secret::new("AbC/d!e~f (G)*'h")]);
+        for form in [
+            "AbC%2Fd%21e~f%20%28G%29%2A%27h",
+            "AbC%2fd%21e~f%20%28G%29%2a%27h",
+            "AbC%2Fd!e~f%20(G)*'h",
+            "AbC%2fd!e~f%20(G)*'h",
+            "AbC%2Fd%21e%7Ef+%28G%29*%27h",
+            "AbC/d%21e~f%20%28G%29%2A%27h",
+            "AbC/d!e~f%20(G)*'h",
+        ] {
+            assert_eq!(redactor.text(format!("<{form}>")), "<[secret]>", "{form}");
+        }
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use std::{env, path::PathBuf, sync::Arc};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use turbocat_agents::{
-    AgentsConfig, EgressPolicy, LlmConfig, LlmEndpoint, McpServer, McpServers, NamedSecret, Schemas, Secret, Secrets,
+    AgentsConfig, EgressPolicy, LlmConfig, LlmEndpoint, McpServer, McpServers, NamedSecret, SANDBOX_LAYERS, Schemas,
+    Secret, Secrets,
 };
 use turbocat_domain::port::Mailer;
 use turbocat_domain::usage::PriceTable;
@@ -33,14 +34,14 @@ const MCP_PREFIX: &str = "TURBOCAT_MCP_";
 ///
 /// # Errors
 ///
-/// If `TURBOCAT_EGRESS_ALLOW` has a rule that is none, or a variable declares an MCP server that is none.
+/// If `TURBOCAT_EGRESS_ALLOW` has a rule that is none, `TURBOCAT_SANDBOX_FLOOR` a layer that is none, or a variable declares an MCP server that is none.
 pub(crate) fn agents() -> anyhow::Result<AgentsConfig> {
     let allowed = variable("TURBOCAT_EGRESS_ALLOW").unwrap_or_default();
     let rules = allowed.split(',').map(str::trim).filter(|rule| !rule.is_empty());
     Ok(AgentsConfig {
         child_program: env::current_exe().context("the path of this program is not known")?,
         children_max: CHILDREN_MAX,
-        sandbox_floor: sandbox_floor(),
+        sandbox_floor: sandbox_floor(variable("TURBOCAT_SANDBOX_FLOOR"))?,
         python: variable("TURBOCAT_PYTHON").map(PathBuf::from),
         egress: EgressPolicy::allowing(rules).context("TURBOCAT_EGRESS_ALLOW")?,
         llm: llm()?,
@@ -51,10 +52,19 @@ pub(crate) fn agents() -> anyhow::Result<AgentsConfig> {
 }
 
 /// The layers of the confinement without which no program is run.
-fn sandbox_floor() -> Vec<String> {
-    let named = variable("TURBOCAT_SANDBOX_FLOOR");
+///
+/// # Errors
+///
+/// If there is no layer of a name: it would be missing for ever.
+fn sandbox_floor(named: Option<String>) -> anyhow::Result<Vec<String>> {
     let floor = named.as_deref().unwrap_or(SANDBOX_FLOOR).split(',').map(str::trim);
-    floor.filter(|layer| !layer.is_empty()).map(str::to_owned).collect()
+    let floor: Vec<String> = floor.filter(|layer| !layer.is_empty()).map(str::to_owned).collect();
+    match floor.iter().find(|layer| !SANDBOX_LAYERS.contains(&layer.as_str())) {
+        Some(layer) => {
+            bail!("TURBOCAT_SANDBOX_FLOOR: there is no layer `{layer}`; there are {}", SANDBOX_LAYERS.join(", "))
+        }
+        None => Ok(floor),
+    }
 }
 
 /// Where the keys of the secrets of users are.
@@ -153,6 +163,17 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_floor_of_the_sandbox_has_layers_that_there_are() {
+        let of = |named: &str| sandbox_floor(Some(named.to_owned()));
+
+        assert_eq!(sandbox_floor(None).unwrap().len(), 5);
+        assert_eq!(of("seccomp, landlock").unwrap(), ["seccomp", "landlock"]);
+        assert!(of(" , ").unwrap().is_empty());
+        let wrong = of("seccomp,secomp").unwrap_err().to_string();
+        assert!(wrong.contains("there is no layer `secomp`; there are resource_limits"), "{wrong}");
+    }
 
     #[test]
     fn a_server_of_tools_is_a_variable() {

@@ -12,6 +12,7 @@ mod request;
 use std::{fs::File, io::Read, os::fd::AsFd, process::ExitCode};
 
 pub(crate) use confine::Layer;
+pub use confine::SANDBOX_LAYERS;
 pub(crate) use output::{Failure, Level, Message, log};
 pub(crate) use request::{Interpreter, JavascriptCall, JqCall, Limits, ProgramCall, PythonCall, Request, Task};
 use serde_json::value::RawValue;

@@ -1,6 +1,7 @@
 //! Reads the configurations of agents: everything that is wrong at once, each thing with its place.
 
 mod template;
+mod workflow;
 
 use std::ops::RangeInclusive;
 
@@ -29,8 +30,7 @@ pub fn validate_config(kind: AgentType, config: &Value) -> Result<(), Problems> 
         AgentType::Api => api::Config::read(config).map(drop),
         AgentType::Llm => llm::Config::read(config).map(drop),
         AgentType::Data => data::Config::read(config).map(drop),
-        // The engine reads it: the workflow that it names is none of ours.
-        AgentType::Workflow => Ok(()),
+        AgentType::Workflow => workflow::check(config),
     }
 }
 

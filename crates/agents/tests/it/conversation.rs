@@ -192,6 +192,27 @@ async fn what_a_tool_does_not_take_and_what_it_fails_with_is_told_to_the_model()
 }
 
 #[tokio::test]
+async fn what_an_agent_says_of_its_own_inputs_and_answer_is_nothing_about_its_http_tools() {
+    let shop = Server::json("200 OK", "", r#"{"state":"sent"}"#).await;
+    let server = Server::answering_in_turn(vec![calls(&[("order", json!({ "id": 7 }))]), says("It is sent.")]).await;
+    let mut config = with_adder();
+    config["tools"] = json!([{
+        "name": "order", "description": "Looks an order up.", "input": { "type": "object" },
+        "http": { "url": shop.url("/orders/${{ input.id }}") },
+    }]);
+    let host = MemoryHost::default();
+    let mut call = llm(&host, config);
+    Arc::make_mut(&mut call.agent).capabilities = json!({
+        "input": { "type": "object", "required": ["topic"], "additionalProperties": false, "properties": { "topic": {} } },
+        "output": { "type": "object", "required": ["text"] },
+    });
+
+    assert_eq!(run_with(setup(&server), call).await.unwrap()["text"], "It is sent.");
+    let told = server.bodies()[1]["messages"].as_array().unwrap().last().unwrap()["content"].to_string();
+    assert!(told.contains("sent"), "{told}");
+}
+
+#[tokio::test]
 async fn a_model_that_goes_round_in_circles_is_told_and_then_stopped() {
     let server = Server::answering_in_turn(vec![calls(&[("adder", json!({ "a": 1, "b": 1 }))])]).await;
     let host = MemoryHost::default().with_agent(adder());

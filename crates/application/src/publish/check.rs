@@ -15,6 +15,9 @@ use turbocat_domain::{
 use super::batch::{Batch, Entry};
 use crate::{Actor, AgentDocument, Error, LocatedProblem, Result, Selector, UseCases};
 
+/// Where an agent names the workflow that it runs.
+const CALLED_WORKFLOW: &str = "config.workflow";
+
 /// The agent that a step names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AgentTarget {
@@ -48,7 +51,8 @@ impl UseCases {
         let checked = self.ports.agent_configs.check(agent.kind, &agent.config).await;
         let mut problems: Problems = checked.err().unwrap_or_default().into_iter().map(of_config).collect();
         problems.extend(self.check_capabilities(agent));
-        if agent.kind == AgentType::Workflow {
+        // A name that is none was told with the form of the config.
+        if agent.kind == AgentType::Workflow && problems.iter().all(|problem| problem.path != CALLED_WORKFLOW) {
             problems.extend(self.check_called_workflow(actor, batch, entry.called_workflow()).await?);
         }
         Ok(problems)
@@ -83,10 +87,9 @@ impl UseCases {
 
     /// Checks that an agent of type `workflow` names one: of the batch, one's own, or a public one; by name or by id.
     async fn check_called_workflow(&self, actor: Actor, batch: &Batch, name: Option<&str>) -> Result<Option<Problem>> {
-        const PLACE: &str = "config.workflow";
         let Some(name) = name else {
             let message = "an agent of type `workflow` names the workflow that it runs";
-            return Ok(Some(Problem::new("invalid_config", PLACE, message)));
+            return Ok(Some(Problem::new("invalid_config", CALLED_WORKFLOW, message)));
         };
         if batch.has_workflow(name) {
             return Ok(None);
@@ -96,7 +99,7 @@ impl UseCases {
             Ok(workflow) if workflow.status == WorkflowStatus::Active => Ok(None),
             Ok(_) | Err(Error::NotFound { .. }) => {
                 let message = format!("there is no active workflow `{name}`, neither here nor published");
-                Ok(Some(Problem::new("unknown_workflow", PLACE, message)))
+                Ok(Some(Problem::new("unknown_workflow", CALLED_WORKFLOW, message)))
             }
             Err(error) => Err(error),
         }

@@ -53,11 +53,12 @@ mod tests {
 
     #[test]
     fn the_published_schemas_have_the_members_that_configs_have() {
-        let some: [(AgentType, &[Value]); 4] = [
+        let some: [(AgentType, &[Value]); 5] = [
             (AgentType::Code, &[json!({})]),
             (AgentType::Api, &[json!({})]),
             (AgentType::Llm, &[json!({})]),
             (AgentType::Data, &[json!({}), json!({ "sql": "SELECT 1" })]),
+            (AgentType::Workflow, &[json!({})]),
         ];
         for (kind, configs) in some {
             let known: BTreeSet<String> = configs.iter().flat_map(|config| known(kind, config)).collect();
@@ -68,8 +69,13 @@ mod tests {
     /// Configs, and whether they are right: what publishing says of their form, the published schema says, too.
     fn corpus() -> Vec<(AgentType, Value, bool)> {
         let url = "https://example.com";
-        let (code, api) = (AgentType::Code, AgentType::Api);
+        let (code, api, workflow) = (AgentType::Code, AgentType::Api, AgentType::Workflow);
         vec![
+            (workflow, json!({ "workflow": "a", "wait": false }), true),
+            (workflow, json!({ "workflow": "a", "wait": "no" }), false),
+            (workflow, json!({ "workflow": "a", "wiat": false }), false),
+            (workflow, json!({ "workflow": " " }), false),
+            (workflow, json!({}), false),
             (code, json!({ "language": "python", "source": "def main(a, b): pass", "secrets": ["A"] }), true),
             (code, json!({ "language": "python", "source": "x", "secrets": null }), true),
             (code, json!({ "language": "ruby", "source": "x" }), false),

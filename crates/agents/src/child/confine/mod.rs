@@ -94,15 +94,22 @@ pub(crate) fn confine_declared(limits: &Limits) -> Result<(), String> {
     die_with_parent(limits.parent).map(drop)
 }
 
+/// The names of all layers.
+pub const SANDBOX_LAYERS: [&str; 7] =
+    ["resource_limits", "identity", "parent_death", "no_new_privileges", "landlock", "descriptors", "seccomp"];
+
 /// Refuses to go on if a layer is missing that the operator wants.
 pub(crate) fn hold(floor: &[String], layers: &[Layer]) -> Result<(), Failure> {
-    match layers.iter().find(|layer| !layer.active && floor.contains(&layer.name)) {
-        None => Ok(()),
-        Some(Layer { name, detail, .. }) => {
-            let message = format!("this machine confines programs less than it must: `{name}` is missing: {detail}");
-            Err(Failure::new("sandbox_too_weak", message))
-        }
+    for wanted in floor {
+        let detail = match layers.iter().find(|layer| layer.name == *wanted) {
+            Some(Layer { active: true, .. }) => continue,
+            Some(Layer { detail, .. }) => detail.as_str(),
+            None => "there is no such layer",
+        };
+        let message = format!("this machine confines programs less than it must: `{wanted}` is missing: {detail}");
+        return Err(Failure::new("sandbox_too_weak", message));
     }
+    Ok(())
 }
 
 /// Shows the end of a label, fifteen bytes, as the name of the process.
@@ -256,5 +263,7 @@ mod tests {
         let failure = hold(&wanted(&["seccomp", "landlock"]), &layers).unwrap_err();
         assert_eq!(failure.code, "sandbox_too_weak");
         assert!(failure.message.contains("`landlock` is missing: none here"), "{}", failure.message);
+        let failure = hold(&wanted(&["secomp"]), &layers).unwrap_err();
+        assert!(failure.message.contains("`secomp` is missing: there is no such layer"), "{}", failure.message);
     }
 }

@@ -114,7 +114,9 @@ fn requesting(call: &AgentCall, config: &Value) -> Arc<Agent> {
     Arc::new(Agent {
         kind: AgentType::Api,
         config: config.clone(),
+        // What the agent says of its own inputs and answer is nothing about the tool.
         parameters: Value::Null,
+        capabilities: Value::Null,
         ..Agent::clone(&call.agent)
     })
 }
