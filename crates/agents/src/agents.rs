@@ -18,14 +18,15 @@ use turbocat_domain::{
 use crate::{
     api,
     child::Task,
-    code, data,
+    code,
+    config::{essence, validate_config},
+    data,
     egress::{EgressClient, EgressPolicy},
     host::{Budget, ChildHost, HostOptions, Job},
     llm::{self, LlmConfig, Models, Schemas, Surroundings},
     mcp::{Mcp, McpServer, McpServers},
     redaction::Redactor,
     secret::{self, NamedSecret, Secret, Secrets},
-    validate_config,
 };
 
 /// What the agents need of their surroundings.
@@ -147,7 +148,17 @@ impl Agents {
     ///
     /// Everything that is wrong with it.
     pub async fn check(&self, kind: AgentType, config: &Value) -> Result<(), Problems> {
-        validate_config(kind, config)?;
+        let Err(mut problems) = validate_config(kind, config) else { return self.check_essence(kind, config).await };
+        if let Some(essence) = essence(kind, config)
+            && let Err(others) = self.check_essence(kind, &essence).await
+        {
+            problems.extend(others);
+        }
+        Err(problems)
+    }
+
+    /// Checks what the form of a configuration does not show.
+    async fn check_essence(&self, kind: AgentType, config: &Value) -> Result<(), Problems> {
         match kind {
             AgentType::Code => code::check(config, self.interpreters()).await,
             AgentType::Data => data::check(config, self.machines()).await,

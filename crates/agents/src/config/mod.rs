@@ -34,6 +34,22 @@ pub fn validate_config(kind: AgentType, config: &Value) -> Result<(), Problems> 
     }
 }
 
+/// What of a configuration is checked beyond its form (its program, its schema), with nothing else: so that this is told
+/// together with what is wrong with the form. `None` if it cannot be read by itself.
+pub(crate) fn essence(kind: AgentType, config: &Value) -> Option<Value> {
+    let (members, given): (&[&str], Option<(&str, &str)>) = match kind {
+        AgentType::Code => (&["language", "source"], None),
+        AgentType::Data => (&["program", "sql", "tables"], None),
+        AgentType::Api => (&["response_schema"], Some(("url", "https://example.com"))),
+        AgentType::Llm => (&["output_schema"], Some(("prompt", "none"))),
+        AgentType::Workflow => return None,
+    };
+    let found = members.iter().filter_map(|member| Some(((*member).to_owned(), config.get(member)?.clone())));
+    let given = given.into_iter().map(|(member, value)| (member.to_owned(), Value::from(value)));
+    let essence = Value::Object(found.chain(given).collect());
+    validate_config(kind, &essence).is_ok().then_some(essence)
+}
+
 /// Reads the members of one object, remembers which are known, and collects what is wrong.
 #[derive(Debug)]
 pub(crate) struct Reader<'a> {

@@ -129,3 +129,26 @@ async fn a_program_that_attacks_its_parser_is_refused_and_nothing_else_happens()
     let code = json!({ "language": "javascript", "source": source });
     assert_eq!(places(&agents.check(AgentType::Code, &code).await.unwrap_err()), [("invalid_program", "source")]);
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_a_program_or_a_schema_is_told_with_what_is_wrong_with_the_form() {
+    let cases = [
+        (AgentType::Code, json!({ "language": "javascript", "source": "export default (", "secret": ["A"] }), "source"),
+        (AgentType::Data, json!({ "program": ".a |", "colect": true }), "program"),
+        (AgentType::Data, json!({ "sql": "DELETE FROM a", "colect": true }), "sql"),
+        (AgentType::Api, json!({ "url": "ftp://a", "response_schema": { "type": "thing" } }), "response_schema/type"),
+        (
+            AgentType::Llm,
+            json!({ "prompt": "${{ input. }}", "output_schema": { "type": "thing" } }),
+            "output_schema/type",
+        ),
+    ];
+    for (kind, config, place) in cases {
+        let problems = agents().check(kind, &config).await.unwrap_err();
+        let found = places(&problems);
+        assert!(found.len() > 1 && found.iter().any(|(_, found)| found == &place), "{config}: {found:?}");
+    }
+    // Where the program itself cannot be read, only the form is told of.
+    let problems = agents().check(AgentType::Code, &json!({ "language": "ruby", "source": "(" })).await.unwrap_err();
+    assert_eq!(places(&problems), [("invalid_config", "language")]);
+}
